@@ -1,0 +1,183 @@
+"""Four in a row on bitboards: two seats drop discs into seven columns, first line of four wins.
+
+A board is one int64. Column `c` owns the bits from `c * (rows + 1)`, bottom first, with one empty
+bit on top, so that a line is a run of set bits at a fixed distance:
+
+     6 13 20 27 34 41 48      <- always empty
+     5 12 19 26 33 40 47
+     .  .  .  .  .  .  .
+     0  7 14 21 28 35 42      <- bottom row
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games
+from envs.frames import GRID, TileBank, disc, solid
+
+OWN = (255, 196, 0)
+OTHER = (222, 52, 66)
+BOARD = (28, 66, 158)
+HOLE = (9, 18, 48)
+GROUND = (14, 14, 22)
+NO_BIT = 63
+
+
+@dataclass(frozen=True)
+class ConnectState(State):
+    """Boards beside the shared fields.
+
+    Attributes:
+        boards: (B, 2) int64 bitboards, the discs of each seat.
+        seat: (B,) int64, whose turn it is (in a finished row: who moved last).
+    """
+
+    boards: Tensor
+    seat: Tensor
+
+
+class Connect(Game[ConnectState]):
+    """Connect Four, 7 columns by 6 rows."""
+
+    name = "connect"
+    simultaneous = False
+    action_names = tuple(f"{verb} {c + 1}" for verb in ("drop", "pop") for c in range(8))
+    MODIFIERS: ClassVar[dict[str, str]] = {}
+    columns: ClassVar[int] = 7
+    rows: ClassVar[int] = 6
+
+    def __init__(
+        self,
+        modifiers: tuple[str, ...] = (),
+        device: torch.device | str = "cpu",
+        *,
+        validate: bool = False,
+    ) -> None:
+        super().__init__(modifiers, device, validate=validate)
+        stride = self.rows + 1
+        bottoms = [1 << (c * stride) for c in range(self.columns)]
+        tops = [b << (self.rows - 1) for b in bottoms]
+        columns = [b * ((1 << self.rows) - 1) for b in bottoms]
+        closed = -(1 << NO_BIT)  # a bit that `_legal` always finds occupied
+        self.full = sum(columns)
+        self._closed = closed
+        self._bottoms = self._tensor(bottoms, 0)
+        self._columns = self._tensor(columns, 0)
+        self._tops = self._tensor(tops, closed)
+        self._sign = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], device=self.device)
+        self._one_hot = torch.eye(NUM_SEATS, dtype=torch.bool, device=self.device)
+        self._shifts = (1, stride, stride - 1, stride + 1)
+        self._cell_bits, self._ground_tiles = self._grid()
+        self._bank = TileBank(
+            [disc(HOLE, BOARD), disc(OWN, BOARD), disc(OTHER, BOARD), solid(GROUND), solid(BOARD)],
+            self.device,
+        )
+
+    def _tensor(self, values: list[int], filler: int) -> Tensor:
+        return torch.tensor(
+            values + [filler] * (NUM_ACTIONS - len(values)), dtype=torch.int64, device=self.device
+        )
+
+    def _grid(self) -> tuple[Tensor, Tensor]:
+        """(64,) bit numbers of the frame's tiles and (64,) what they show when empty."""
+        bits = torch.full((GRID, GRID), NO_BIT, dtype=torch.int64)
+        ground = torch.full((GRID, GRID), 3, dtype=torch.int64)
+        ground[-1, : self.columns] = 4
+        for c in range(self.columns):
+            for r in range(self.rows):
+                bits[GRID - 2 - r, c] = c * (self.rows + 1) + r
+                ground[GRID - 2 - r, c] = 0
+        return bits.flatten().to(self.device), ground.flatten().to(self.device)
+
+    def init(self, num_games: int, generator: Generator) -> ConnectState:
+        """Empty boards, seat 0 to move."""
+        check_num_games(num_games)
+        boards = torch.zeros(num_games, NUM_SEATS, dtype=torch.int64, device=self.device)
+        return self.from_boards(boards, torch.zeros_like(boards[:, 0]))
+
+    def from_boards(self, boards: Tensor, seat: Tensor) -> ConnectState:
+        """The state of unfinished positions: (B, 2) bitboards, (B,) the seat to move."""
+        nobody = torch.zeros(len(seat), dtype=torch.bool, device=self.device)
+        occupied = boards[:, 0] | boards[:, 1]
+        return ConnectState(
+            legal_actions=self._legal(occupied, nobody, self._one_hot[seat]),
+            to_move=self._one_hot[seat],
+            rewards=torch.zeros(len(seat), NUM_SEATS, device=self.device),
+            terminated=nobody,
+            truncated=nobody,
+            ticks=self.count_discs(occupied),
+            boards=boards,
+            seat=seat,
+        )
+
+    def count_discs(self, board: Tensor) -> Tensor:
+        """(B,) int32 set bits of (B,) boards."""
+        bits = torch.arange(NO_BIT, device=self.device)
+        return ((board[:, None] >> bits) & 1).sum(1, dtype=torch.int32)
+
+    def _legal(self, occupied: Tensor, ended: Tensor, to_move: Tensor) -> Tensor:
+        free = (self._tops & (occupied | self._closed)[:, None]) == 0
+        # the fillers stand in `_tops` as the closed bit: never free
+        return (free[:, None] & to_move[..., None]) | ended[:, None, None]
+
+    def drop(self, occupied: Tensor, column: Tensor) -> Tensor:
+        """(B,) the bit where a disc lands in (B,) `column`; 0 where the column is full."""
+        return (occupied + self._bottoms[column]) & self._columns[column]
+
+    def has_line(self, board: Tensor) -> Tensor:
+        """(B,) bool: four set bits in a row, in any direction."""
+        found = torch.zeros_like(board)
+        for shift in self._shifts:
+            pairs = board & (board >> shift)
+            found |= pairs & (pairs >> 2 * shift)
+        return found != 0
+
+    def _advance(
+        self, state: ConnectState, actions: Tensor, generator: Generator
+    ) -> ConnectState:
+        ended, seat = state.terminated, state.seat
+        turn = seat[:, None]
+        column = actions.gather(1, turn)[:, 0].masked_fill(ended, NUM_ACTIONS - 1)
+        disc_bit = self.drop(state.boards[:, 0] | state.boards[:, 1], column)
+        mine = state.boards.gather(1, turn)[:, 0] | disc_bit
+        boards = state.boards.scatter(1, turn, mine[:, None])
+        occupied = boards[:, 0] | boards[:, 1]
+        won = self.has_line(mine) & ~ended
+        terminated = ended | won | (occupied == self.full)
+        seat = torch.where(terminated, seat, 1 - seat)
+        to_move = self._one_hot[seat] & ~terminated[:, None]
+        return ConnectState(
+            legal_actions=self._legal(occupied, terminated, to_move),
+            to_move=to_move,
+            rewards=self._sign[state.seat] * won[:, None],
+            terminated=terminated,
+            truncated=state.truncated,
+            ticks=state.ticks + (~ended).int(),
+            boards=boards,
+            seat=seat,
+        )
+
+    def frame(self, state: ConnectState, seat: Tensor) -> Tensor:
+        """Draw the board; own discs are yellow, the other's red, whoever looks."""
+        own = state.boards.gather(1, seat[:, None])
+        other = state.boards.gather(1, 1 - seat[:, None])
+        tiles = self._ground_tiles + (own >> self._cell_bits & 1)
+        tiles += (other >> self._cell_bits & 1) << 1
+        return self._bank.draw(tiles.view(-1, GRID, GRID))
+
+    def mirror_frames(self, frames: Tensor) -> Tensor:
+        """Flip the board; the margin on its right stays where it is."""
+        width = self.columns * frames.shape[-1] // GRID
+        return torch.cat([frames[..., :width].flip(-1), frames[..., width:]], dim=-1)
+
+    @property
+    def mirror_actions(self) -> Tensor:
+        """Column c is called columns - 1 - c in the flipped frame."""
+        table = torch.arange(NUM_ACTIONS, device=self.device)
+        table[: self.columns] = table[: self.columns].flip(0)
+        return table

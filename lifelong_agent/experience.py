@@ -1,0 +1,146 @@
+"""What learning is fed with: streams of decisions, and the rollout they are stored in.
+
+A `Stream` is anything that offers N decisions at a time: batched games whose tensors never leave
+the device (`selfplay`), or any Stable-Baselines3 `VecEnv` through `VecEnvStream`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Observation:
+    """N decisions that are due.
+
+    Attributes:
+        frames: (N, C, H, W) uint8.
+        legal_actions: (N, A) bool.
+        seat: (N,) int64, which of the row's two recurrent states decides.
+    """
+
+    frames: Tensor
+    legal_actions: Tensor
+    seat: Tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What N actions brought.
+
+    Attributes:
+        reward: (N,) float32, to the seat that acted, until the row's next decision.
+        ended: (N,) bool; the row's next decision is in a new episode.
+        sign: (N,) float32, -1 where the next decision is the opponent's, else 1.
+        truncated: the rows that the clock ended, with their last observation, or None.
+    """
+
+    reward: Tensor
+    ended: Tensor
+    sign: Tensor
+    truncated: tuple[Tensor, Observation] | None = None
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """A source of decisions with N rows."""
+
+    num_rows: int
+    obs_shape: tuple[int, int, int]
+    num_actions: int
+
+    def observe(self) -> Observation:
+        """The decisions that are due; asking twice changes nothing."""
+
+    def advance(self, actions: Tensor) -> Outcome:
+        """Take (N,) int64 actions."""
+
+
+class Rollout:
+    """T decisions in N rows, allocated once and overwritten.
+
+    Args:
+        num_steps: T.
+        first: an observation, for shapes and device.
+        glances: what the eyes pool it to.
+    """
+
+    def __init__(self, num_steps: int, first: Observation, glances: Tensor) -> None:
+        def room(like: Tensor) -> Tensor:
+            return torch.zeros(num_steps, *like.shape, dtype=like.dtype, device=like.device)
+
+        real = torch.zeros(len(first.seat), device=first.seat.device)
+        self.frames, self.glances = room(first.frames), room(glances)
+        self.legal_actions, self.seat = room(first.legal_actions), room(first.seat)
+        self.actions, self.ended = room(first.seat), room(real.bool())
+        self.log_prob, self.value = room(real), room(real)
+        self.reward, self.sign = room(real), room(real)
+
+    def write_decision(
+        self, t: int, obs: Observation, glances: Tensor, action: Tensor, log_prob: Tensor,
+        value: Tensor,
+    ) -> None:  # fmt: skip
+        """Store what was seen and done at step t."""
+        self.frames[t], self.glances[t] = obs.frames, glances
+        self.legal_actions[t], self.seat[t] = obs.legal_actions, obs.seat
+        self.actions[t], self.log_prob[t], self.value[t] = action, log_prob, value
+
+    def write_outcome(self, t: int, outcome: Outcome) -> None:
+        """Store what it brought."""
+        self.reward[t], self.ended[t], self.sign[t] = outcome.reward, outcome.ended, outcome.sign
+
+
+class VecEnvStream:
+    """Any Stable-Baselines3 `VecEnv` as a stream; episodes are one-seated.
+
+    Args:
+        env: a vectorised environment with image observations and `Discrete` actions.
+        device: where tensors go.
+    """
+
+    def __init__(self, env: VecEnv, device: torch.device) -> None:
+        assert isinstance(env.action_space, spaces.Discrete)
+        shape = env.observation_space.shape
+        assert shape is not None
+        self.env, self.device = env, device
+        self.num_rows, self.num_actions = env.num_envs, int(env.action_space.n)
+        self.obs_shape = (shape[0], shape[1], shape[2])
+        self.infos: list[dict[str, Any]] = []
+        self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
+        self._sign = torch.ones(self.num_rows, device=device)
+        self._obs = self._observation(np.asarray(env.reset()))
+
+    def _observation(self, frames: np.ndarray[Any, Any]) -> Observation:
+        rows = len(frames)
+        return Observation(
+            torch.as_tensor(frames, device=self.device),
+            torch.ones(rows, self.num_actions, dtype=torch.bool, device=self.device),
+            self._seat[:rows],
+        )
+
+    def observe(self) -> Observation:
+        """The observations of the last step."""
+        return self._obs
+
+    def advance(self, actions: Tensor) -> Outcome:
+        """Step the environments."""
+        frames, rewards, dones, self.infos = self.env.step(actions.cpu().numpy())
+        self._obs = self._observation(np.asarray(frames))
+        cut = [i for i, info in enumerate(self.infos) if info.get("TimeLimit.truncated")]
+        truncated = None
+        if cut:
+            last = np.stack([self.infos[i]["terminal_observation"] for i in cut])
+            truncated = (torch.tensor(cut, device=self.device), self._observation(last))
+        return Outcome(
+            torch.as_tensor(rewards, dtype=torch.float32, device=self.device),
+            torch.as_tensor(dones, device=self.device),
+            self._sign,
+            truncated,
+        )

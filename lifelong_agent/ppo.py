@@ -1,0 +1,307 @@
+"""Proximal policy optimisation over streams of decisions, as a Stable-Baselines3 algorithm.
+
+With an SB3 environment it behaves like any SB3 algorithm; with a `Stream` of batched games the
+tensors never leave the device. It knows neither games nor memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from torch import Tensor, nn
+
+from lifelong_agent import losses
+from lifelong_agent.circuits import Episode
+from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
+from lifelong_agent.policy import DualStreamPolicy, sample
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """The knobs of learning.
+
+    Attributes:
+        num_steps: T, decisions per row and rollout.
+        epochs: passes over each rollout.
+        minibatches: parts of a pass; each holds whole rows.
+        discount: per decision.
+        trace_decay: lambda of the advantages.
+        clip: of the probability ratio.
+        value_weight: of the value loss.
+        entropy_weight: of the entropy bonus.
+        max_grad_norm: clipping of the gradient.
+    """
+
+    num_steps: int = 32
+    epochs: int = 2
+    minibatches: int = 4
+    discount: float = 0.99
+    trace_decay: float = 0.95
+    clip: float = 0.2
+    value_weight: float = 0.5
+    entropy_weight: float = 0.01
+    max_grad_norm: float = 0.5
+
+
+class LifelongPPO(BaseAlgorithm):
+    """PPO with carried recurrent state and sign-aware advantages.
+
+    Args:
+        policy: `"DualStreamPolicy"` or the class.
+        env: a Gymnasium environment, its id, a `VecEnv`, or a `Stream`.
+        learning_rate: a number or an SB3 schedule.
+        config: the knobs.
+        seed: of the sampling; equal seeds give equal runs on a CPU.
+        device: `cpu`, `cuda`, or `auto`.
+        policy_kwargs: handed to the policy, such as `{"network": NetworkConfig(...)}`.
+        tensorboard_log: folder for TensorBoard, or None.
+        verbose: 0 silent, 1 tables.
+
+    Raises:
+        ValueError: for spaces that are not images or `Discrete`.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"DualStreamPolicy": DualStreamPolicy}
+    policy: DualStreamPolicy
+
+    def __init__(
+        self,
+        policy: str | type[DualStreamPolicy] = "DualStreamPolicy",
+        env: GymEnv | str | Stream | None = None,
+        learning_rate: float | Schedule = 6e-4,
+        config: PPOConfig | None = None,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        _init_setup_model: bool = True,
+    ) -> None:
+        is_stream = isinstance(env, Stream) and not hasattr(env, "step_async")
+        super().__init__(
+            policy,
+            None if is_stream else env,
+            learning_rate,
+            policy_kwargs=policy_kwargs,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=seed,
+            supported_action_spaces=(spaces.Discrete,),
+        )
+        self.config = config or PPOConfig()
+        self.generator = torch.Generator(self.device).manual_seed(0 if seed is None else seed)
+        self.stream: Stream | None = None
+        if is_stream:
+            assert isinstance(env, Stream)
+            self._attach(env)
+        if _init_setup_model and (env is not None):
+            self._setup_model()
+
+    def _attach(self, stream: Stream) -> None:
+        self.stream = stream
+        self.n_envs = stream.num_rows
+        self.observation_space = spaces.Box(0, 255, stream.obs_shape, np.uint8)
+        self.action_space = spaces.Discrete(stream.num_actions)
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        self.policy = self.policy_class(
+            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
+        ).to(self.device)
+        self.rollout: Rollout | None = None
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 1,
+        tb_log_name: str = "LifelongPPO",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> LifelongPPO:
+        """Learn for at least `total_timesteps` decisions."""
+        total, callbacks = self._begin(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        callbacks.on_training_start(locals(), globals())
+        iteration = 0
+        while self.num_timesteps < total:
+            if not self.collect(callbacks):
+                break
+            iteration += 1
+            self._update_current_progress_remaining(self.num_timesteps, total)
+            self.train()
+            if log_interval and iteration % log_interval == 0:
+                self._log_speed()
+        callbacks.on_training_end()
+        return self
+
+    def _begin(
+        self, total: int, callback: MaybeCallback, fresh: bool, name: str, progress_bar: bool
+    ) -> tuple[int, BaseCallback]:
+        """SB3's preparations, whose environment reset a stream does not need."""
+        if self.stream is None:
+            assert self.env is not None, "learn needs an environment: set_env first"
+            prepared = self._setup_learn(total, callback, fresh, name, progress_bar)
+            self.stream = VecEnvStream(self.env, self.device)
+        else:
+            if fresh:
+                self.num_timesteps = 0
+            if self.env is None:
+                self._last_obs = np.zeros(0)  # a stream has no environment to reset
+            prepared = self._setup_learn(total, callback, False, name, progress_bar)
+        if self.rollout is None:
+            self._allocate(self.stream)
+        return prepared
+
+    def _allocate(self, stream: Stream) -> None:
+        first = stream.observe()
+        glances = self.policy.network.eyes.glance(first.frames)
+        self.rollout = Rollout(self.config.num_steps, first, glances)
+        state = self.policy.network.initial_state(stream.num_rows)
+        self.states = torch.stack([state, state], 1)
+        self.start_states = self.states.clone()
+
+    @torch.no_grad()
+    def collect(self, callback: BaseCallback) -> bool:
+        """Play one rollout of T x N decisions; False if the callback asks to stop."""
+        assert self.stream is not None and self.rollout is not None
+        self.policy.set_training_mode(False)
+        callback.on_rollout_start()
+        self.start_states.copy_(self.states)
+        for t in range(self.config.num_steps):
+            outcome = self._decide(t, self.stream, self.rollout)
+            self.num_timesteps += self.stream.num_rows
+            self._note_infos(outcome)
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+        callback.on_rollout_end()
+        return True
+
+    def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
+        obs = stream.observe()
+        network = self.policy.network
+        rows = torch.arange(stream.num_rows, device=obs.seat.device)
+        glances = network.eyes.glance(obs.frames)
+        thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
+        action = sample(thought.log_probs, self.generator)
+        log_prob = thought.log_probs[rows, action]
+        rollout.write_decision(t, obs, glances, action, log_prob, thought.value)
+        self.states[rows, obs.seat] = thought.state
+        outcome = stream.advance(action)
+        if outcome.truncated is not None:
+            self._bootstrap(outcome, *outcome.truncated)
+        self.states *= (~outcome.ended).float()[:, None, None]
+        rollout.write_outcome(t, outcome)
+        return outcome
+
+    def _bootstrap(self, outcome: Outcome, rows: Tensor, last: Observation) -> None:
+        """Truncation is no ending: the value of the last observation is added."""
+        thought = self.policy.network(
+            last.frames, last.legal_actions, self.states[rows, last.seat]
+        )
+        outcome.reward[rows] += self.config.discount * thought.value
+
+    def _note_infos(self, outcome: Outcome) -> None:
+        if isinstance(self.stream, VecEnvStream):
+            self._update_info_buffer(self.stream.infos, outcome.ended.cpu().numpy())
+
+    def train(self) -> None:
+        """Learn from the rollout: `epochs` passes of whole-row minibatches."""
+        assert self.rollout is not None
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        advantages = self._advantages(self.rollout)
+        returns = advantages + self.rollout.value
+        history: list[dict[str, Tensor]] = []
+        for rows in self._minibatches():
+            parts = self._losses(self.rollout, rows, advantages[:, rows], returns[:, rows])
+            self._descend(parts["loss"])
+            history.append({name: part.detach() for name, part in parts.items()})
+        self._n_updates += len(history)
+        self._log_losses(history, returns)
+
+    @torch.no_grad()
+    def _advantages(self, rollout: Rollout) -> Tensor:
+        assert self.stream is not None
+        obs = self.stream.observe()
+        rows = torch.arange(self.stream.num_rows, device=obs.seat.device)
+        thought = self.policy.network(
+            obs.frames, obs.legal_actions, self.states[rows, obs.seat]
+        )
+        c = self.config
+        return losses.generalised_advantages(
+            rollout.reward, rollout.value, rollout.sign, rollout.ended, thought.value,
+            c.discount, c.trace_decay,
+        )  # fmt: skip
+
+    def _minibatches(self) -> Iterator[Tensor]:
+        for _ in range(self.config.epochs):
+            order = torch.randperm(
+                self.n_envs, generator=self.generator, device=self.generator.device
+            )
+            yield from order.chunk(self.config.minibatches)
+
+    def _losses(
+        self, rollout: Rollout, rows: Tensor, advantages: Tensor, returns: Tensor
+    ) -> dict[str, Tensor]:
+        c = self.config
+        log_probs, value = self.policy.network.unroll(
+            rollout.frames[:, rows],
+            rollout.glances[:, rows],
+            rollout.legal_actions[:, rows],
+            self.start_states[rows],
+            Episode(rollout.seat[:, rows], rollout.ended[:, rows]),
+        )
+        log_prob = log_probs.gather(-1, rollout.actions[:, rows, None])[..., 0]
+        old_log_prob = rollout.log_prob[:, rows]
+        normal = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        policy = losses.policy_loss(log_prob, old_log_prob, normal, c.clip)
+        critic = losses.value_loss(value, returns)
+        entropy = losses.entropy(log_probs)
+        return {
+            "loss": policy + c.value_weight * critic - c.entropy_weight * entropy,
+            "policy_loss": policy,
+            "value_loss": critic,
+            "entropy": entropy,
+            "approx_kl": losses.approximate_kl(log_prob.detach(), old_log_prob),
+        }
+
+    def _descend(self, loss: Tensor) -> None:
+        self.policy.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise FloatingPointError("the gradient is not finite: training stops")
+        self.policy.optimizer.step()
+
+    def _log_losses(self, history: list[dict[str, Tensor]], returns: Tensor) -> None:
+        assert self.rollout is not None
+        for name in history[0]:
+            mean = torch.stack([parts[name] for parts in history]).mean()
+            self.logger.record(f"train/{name}", float(mean))
+        variance = losses.explained_variance(self.rollout.value, returns)
+        self.logger.record("train/explained_variance", float(variance))
+
+    def _log_speed(self) -> None:
+        elapsed_s = max((time.time_ns() - self.start_time) / 1e9, 1e-9)
+        steps = self.num_timesteps - self._num_timesteps_at_start
+        self.logger.record("time/steps_per_second", int(steps / elapsed_s))
+        if self.ep_info_buffer:
+            rewards = [float(info["r"]) for info in self.ep_info_buffer]
+            self.logger.record("rollout/ep_rew_mean", float(np.mean(rewards)))
+        self.logger.dump(step=self.num_timesteps)

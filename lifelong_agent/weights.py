@@ -1,0 +1,116 @@
+"""Networks on disk: `network.safetensors` beside `network.json`, checked before they are believed.
+
+No pickle is ever read. A file is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` so that a crash leaves the old content or the new, never a mixture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors as safetensors."""
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(ready))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read safetensors.
+
+    Raises:
+        ValueError: if the file is missing or damaged; its name is in the message.
+    """
+    try:
+        return load(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ValueError: if the file is missing, damaged, or no object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged or no JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return values
+
+
+def save_network(directory: Path, network: DualStreamNetwork, **notes: Any) -> None:
+    """Write a network and its description; `notes` (steps, command, ...) stand beside it."""
+    write_tensors(directory / WEIGHTS, network.state_dict())
+    values = {"format": FORMAT, "network": network.config.to_json(), **notes}
+    write_atomically(directory / DESCRIPTION, json.dumps(values, indent=2).encode())
+
+
+def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStreamNetwork:
+    """Read a network.
+
+    Raises:
+        ValueError: in one line, for a missing or damaged file, another format, a missing,
+            unknown, or misshapen tensor, or a weight that is not finite.
+    """
+    if not directory.is_dir():
+        raise ValueError(f"no agent at {directory}: not a directory")
+    values = read_json(directory / DESCRIPTION)
+    if values.get("format") != FORMAT:
+        raise ValueError(
+            f"{directory / DESCRIPTION} has format {values.get('format')!r}, this program reads "
+            f"{FORMAT}"
+        )
+    network = DualStreamNetwork(NetworkConfig.from_json(values.get("network", {})))
+    tensors = read_tensors(directory / WEIGHTS)
+    check_tensors(network, tensors, directory / WEIGHTS)
+    network.load_state_dict(tensors)
+    return network.to(device).eval()
+
+
+def check_tensors(network: DualStreamNetwork, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `ValueError` unless the tensors are exactly those of the network, and finite."""
+    wanted = network.state_dict()
+    for name in sorted(wanted.keys() | tensors.keys()):
+        if name not in tensors:
+            raise ValueError(f"{path}: tensor {name} is missing")
+        if name not in wanted:
+            raise ValueError(f"{path}: tensor {name} is not part of this network")
+        if tensors[name].shape != wanted[name].shape:
+            raise ValueError(
+                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}, "
+                f"wanted {tuple(wanted[name].shape)}"
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise ValueError(f"{path}: tensor {name} holds NaN or infinity")

@@ -1,0 +1,324 @@
+"""Self-play training: arenas, a league of snapshots, checkpoints, and a run that resumes exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import Generator, Tensor
+
+import envs
+from lifelong_agent.perception import EyesConfig
+from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
+from lifelong_agent.ppo import LifelongPPO, PPOConfig
+from lifelong_agent.weights import (
+    load_network,
+    read_json,
+    read_tensors,
+    save_network,
+    write_atomically,
+    write_tensors,
+)
+from selfplay.league import League, Snapshot
+from selfplay.players import NetworkPlayer, make_scripted
+from selfplay.rollout import Arena, Arenas, Tally, random_positions
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        game: its name with modifiers.
+        steps: learner decisions in all.
+        num_games: batched games.
+        opponents: scripted players and their shares of the games; the rest is mirror games.
+        snapshot_share: share of the games against former selves.
+        midgame_share: share of new games that start from a random mid-game position.
+        max_opening_plies: depth of those positions.
+        learning_rate: at the start; falls linearly to a tenth.
+        snapshot_steps: learner decisions between snapshots.
+        checkpoint_s: seconds between checkpoints.
+        precision: arithmetic of the ventral stream.
+        seed: of all chance.
+    """
+
+    game: str = "connect"
+    steps: int = 12_000_000
+    num_games: int = 256
+    opponents: tuple[tuple[str, float], ...] = (
+        ("connect/one_ply", 0.125),
+        ("connect/negamax-2", 0.125),
+        ("connect/negamax-4", 0.125),
+    )
+    snapshot_share: float = 0.125
+    midgame_share: float = 0.5
+    max_opening_plies: int = 24
+    learning_rate: float = 6e-4
+    snapshot_steps: int = 400_000
+    checkpoint_s: float = 180.0
+    precision: str = "float32"
+    seed: int = 0
+    device: str = "cpu"
+
+
+class Trainer:
+    """One run: who meets whom, when to freeze a copy, when to save.
+
+    Args:
+        config: the run.
+        out: folder for checkpoints and TensorBoard.
+        start: a trained network's folder to continue from, or None.
+    """
+
+    def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
+        self.config, self.out = config, out
+        self.game = envs.make(config.game, config.device)
+        self.generator = Generator(self.game.device).manual_seed(config.seed)
+        self.league = League()
+        self.openings = self._openings()
+        self.arenas = self._arenas()
+        self.algorithm = LifelongPPO(
+            "DualStreamPolicy",
+            self.arenas,
+            learning_rate=self._learning_rate,
+            config=PPOConfig(),
+            seed=config.seed,
+            device=config.device,
+            policy_kwargs={"network": NetworkConfig(eyes=EyesConfig(precision=config.precision))},
+            tensorboard_log=str(out / "tensorboard"),
+        )
+        if start is not None:
+            self.network.load_state_dict(load_network(start, config.device).state_dict())
+        self.met: list[Snapshot | None] = [None] * len(self.snapshot_arenas)
+
+    @property
+    def network(self) -> DualStreamNetwork:
+        """The network that learns."""
+        return self.algorithm.policy.network
+
+    def _learning_rate(self, progress_remaining: float) -> float:
+        return self.config.learning_rate * max(0.1, progress_remaining)
+
+    def _openings(self) -> envs.State:
+        c = self.config
+        return random_positions(
+            self.game, 16 * c.num_games, c.max_opening_plies, c.midgame_share, self.generator
+        )
+
+    def _arenas(self) -> Arenas:
+        c = self.config
+
+        def arena(share: float, player: Any) -> Arena:
+            games = max(1, round(share * c.num_games))
+            return Arena(self.game, games, player, self.openings, self.generator)
+
+        scripted = [arena(share, make_scripted(name)) for name, share in c.opponents]
+        self.snapshot_arenas = [arena(c.snapshot_share / 2, None) for _ in range(2)]
+        used = sum(a.num_rows for a in scripted + self.snapshot_arenas)
+        mirror = Arena(self.game, c.num_games - used, None, self.openings, self.generator)
+        self.scripted_arenas = scripted
+        return Arenas([mirror, *scripted, *self.snapshot_arenas])
+
+    def run(self) -> None:
+        """Train until `steps`; checkpoints as it goes and at the end."""
+        remaining = self.config.steps - self.algorithm.num_timesteps
+        self.algorithm._total_timesteps = self.config.steps
+        with _progress() as bar:
+            task = bar.add_task("training", total=self.config.steps)
+            self.algorithm.learn(
+                max(0, remaining),
+                callback=_Watch(self, bar, task),
+                log_interval=10,
+                reset_num_timesteps=False,
+            )
+        self.save()
+
+    def before_rollout(self) -> None:
+        """Freeze a copy when it is time, and choose whom the snapshot arenas meet."""
+        steps, every = self.algorithm.num_timesteps, self.config.snapshot_steps
+        if len(self.league.snapshots) <= steps // every and (
+            not self.league.snapshots or steps - self._newest_snapshot() >= every
+        ):
+            self.league.add(self.network, steps)
+        for i, arena in enumerate(self.snapshot_arenas):
+            self._book_snapshot_games(i, arena)
+            if arena.opponent is None or torch.rand(1, generator=self._host()) < 0.05:
+                self._meet(i, arena, self.league.pick(self._host()))
+
+    def _newest_snapshot(self) -> int:
+        return int(self.league.snapshots[-1].name.split("-")[1])
+
+    def _host(self) -> Generator:
+        """A generator on the CPU that follows from the run's own."""
+        if self.generator.device.type == "cpu":
+            return self.generator
+        seed = torch.randint(2**31, (1,), generator=self.generator, device=self.game.device)
+        return Generator().manual_seed(int(seed))
+
+    def _book_snapshot_games(self, i: int, arena: Arena) -> None:
+        met = self.met[i]
+        if met is not None and arena.tally.games:
+            self.league.record(met, arena.tally.score, arena.tally.games)
+        arena.tally = Tally()
+
+    def _meet(self, i: int, arena: Arena, snapshot: Snapshot) -> None:
+        self.met[i] = snapshot
+        arena.opponent = NetworkPlayer(snapshot.network, snapshot.name)
+
+    def record(self) -> None:
+        """Scores against the scripted players, for TensorBoard."""
+        for arena in self.scripted_arenas:
+            assert arena.opponent is not None
+            if arena.tally.games >= 200:
+                self.algorithm.logger.record(f"score/{arena.opponent.name}", arena.tally.score)
+                arena.tally = Tally()
+
+    # Checkpoints: `network.*` is an agent that `match` can play; `run.*` is all the rest.
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        steps = self.algorithm.num_timesteps
+        write_tensors(self.out / "run.safetensors", _flatten(self.state_dict()))
+        notes = {
+            "config": dataclasses.asdict(self.config),
+            "steps": steps,
+            "snapshots": [[s.name, s.score] for s in self.league.snapshots],
+            "met": [None if s is None else s.name for s in self.met],
+            "num_updates": self.algorithm._n_updates,
+        }
+        write_atomically(self.out / "run.json", json.dumps(notes, indent=2).encode())
+        save_network(self.out, self.network, steps=steps, game=self.config.game)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every tensor that the run's future depends on."""
+        algorithm = self.algorithm
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": _optimizer_tensors(algorithm.policy.optimizer),
+            "generators": {
+                "run": self.generator.get_state(),
+                "algorithm": algorithm.generator.get_state(),
+            },
+            "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
+            "openings": _fields(self.openings),
+            "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
+            "league": {s.name: s.network.state_dict() for s in self.league.snapshots},
+        }
+
+    @staticmethod
+    def resume(directory: Path, **changes: Any) -> Trainer:
+        """Continue the run in `directory`; `changes` replace fields of its configuration.
+
+        Raises:
+            ValueError: if the checkpoint is missing or damaged.
+        """
+        notes = read_json(directory / "run.json")
+        values = notes["config"] | changes
+        values["opponents"] = tuple((name, share) for name, share in values["opponents"])
+        trainer = Trainer(TrainConfig(**values), directory)
+        trainer._load(notes, _unflatten(read_tensors(directory / "run.safetensors")))
+        return trainer
+
+    def _load(self, notes: dict[str, Any], tensors: dict[str, Any]) -> None:
+        algorithm = self.algorithm
+        self.network.load_state_dict(tensors["network"])
+        _load_optimizer(algorithm.policy.optimizer, tensors["optimizer"])
+        for name, score in notes["snapshots"]:
+            self.league.add(self.network, int(name.split("-")[1]))
+            self.league.snapshots[-1].network.load_state_dict(tensors["league"][name])
+            self.league.snapshots[-1].score = score
+        by_name = {s.name: s for s in self.league.snapshots}
+        for i, name in enumerate(notes["met"]):
+            if name is not None:
+                self._meet(i, self.snapshot_arenas[i], by_name[name])
+        self.openings = _from_fields(self.openings, tensors["openings"])
+        for i, arena in enumerate(self.arenas.arenas):
+            arena.openings = self.openings
+            arena.load_state_dict(tensors["arenas"][str(i)])
+        algorithm._allocate(self.arenas)
+        if "states" in tensors:
+            algorithm.states.copy_(tensors["states"]["now"])
+        self.generator.set_state(tensors["generators"]["run"])
+        algorithm.generator.set_state(tensors["generators"]["algorithm"])
+        algorithm.num_timesteps = notes["steps"]
+        algorithm._n_updates = notes["num_updates"]
+
+
+class _Watch(BaseCallback):
+    """Progress bar, snapshots, and checkpoints between rollouts."""
+
+    def __init__(self, trainer: Trainer, bar: Progress, task: Any) -> None:
+        super().__init__()
+        self.trainer, self.bar, self.task = trainer, bar, task
+        self.saved_at = time.monotonic()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        if time.monotonic() - self.saved_at > self.trainer.config.checkpoint_s:
+            self.trainer.save()
+            self.saved_at = time.monotonic()
+        self.trainer.before_rollout()
+
+    def _on_rollout_end(self) -> None:
+        self.trainer.record()
+        self.bar.update(self.task, completed=self.num_timesteps)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+
+
+def _fields(state: envs.State) -> dict[str, Tensor]:
+    return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+
+
+def _from_fields(like: envs.State, tensors: dict[str, Tensor]) -> envs.State:
+    return type(like)(**tensors)
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    entries = optimizer.state_dict()["state"]
+    return {f"{i}": dict(part) for i, part in entries.items()}
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Any]) -> None:
+    state = {int(i): dict(part) for i, part in tensors.items()}
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Tensor]:
+    flat: dict[str, Tensor] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}/")
+        else:
+            flat[prefix + name.replace(".", "~")] = value
+    return flat
+
+
+def _unflatten(flat: dict[str, Tensor]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *folders, leaf = path.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf.replace("~", ".")] = value
+    return tree
