@@ -137,9 +137,7 @@ class Connect(Game[ConnectState]):
             found |= pairs & (pairs >> 2 * shift)
         return found != 0
 
-    def _advance(
-        self, state: ConnectState, actions: Tensor, generator: Generator
-    ) -> ConnectState:
+    def _advance(self, state: ConnectState, actions: Tensor, generator: Generator) -> ConnectState:
         ended, seat = state.terminated, state.seat
         turn = seat[:, None]
         column = actions.gather(1, turn)[:, 0].masked_fill(ended, NUM_ACTIONS - 1)

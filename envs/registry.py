@@ -12,9 +12,7 @@ from envs.core import Game
 GAMES: dict[str, type[Game[Any]]] = {Connect.name: Connect}
 
 
-def make(
-    name: str, device: torch.device | str = "cpu", *, validate: bool = False
-) -> Game[Any]:
+def make(name: str, device: torch.device | str = "cpu", *, validate: bool = False) -> Game[Any]:
     """Build a game from its name, such as `connect` or `tron:fog+wrap`.
 
     Raises:

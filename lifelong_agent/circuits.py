@@ -141,9 +141,9 @@ class Episode:
 class Circuits(nn.Module):
     """The graph of the agent's thinking.
 
-        reading -> series -> diverging -+-> fast ---------------------+-> converging -> features
-                                        +-> reverberating (a loop) ---+
-                                        +-> after-discharge (delays) -+
+    reading -> series -> diverging -+-> fast ---------------------+-> converging -> features
+                                    +-> reverberating (a loop) ---+
+                                    +-> after-discharge (delays) -+
     """
 
     def __init__(self, inputs: int, config: CircuitConfig) -> None:
@@ -212,9 +212,7 @@ def scan(tick: Tick, inputs: Tensor, bank: Tensor, episode: Episode) -> Tensor:
     is_second = (episode.seat == 1).unsqueeze(-1)
     goes_on = (~episode.ended).unsqueeze(-1).to(inputs.dtype)
     out = []
-    for x, two, keep in zip(
-        inputs.unbind(0), is_second.unbind(0), goes_on.unbind(0), strict=True
-    ):
+    for x, two, keep in zip(inputs.unbind(0), is_second.unbind(0), goes_on.unbind(0), strict=True):
         state = tick(x, torch.where(two, second, first))
         out.append(state)
         first = torch.where(two, first, state) * keep

@@ -56,9 +56,7 @@ def mask_logits(logits: Tensor, legal_actions: Tensor) -> Tensor:
     return logits.masked_fill(~legal_actions, -1e9).log_softmax(-1)
 
 
-def policy_loss(
-    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float
-) -> Tensor:
+def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
     """PPO's clipped surrogate, mean of -min(r A, clip(r, 1 - c, 1 + c) A), r = exp(new - old).
 
     Source: arXiv:1707.06347, equation 7.

@@ -215,6 +215,4 @@ def _fit(
     if not isinstance(observations, spaces.Box) or len(observations.shape) != 3:
         raise ValueError(f"observations must be images (channels, height, width): {observations}")
     channels, height, width = observations.shape
-    return NetworkConfig(
-        (channels, height, width), int(actions.n), config.eyes, config.circuits
-    )
+    return NetworkConfig((channels, height, width), int(actions.n), config.eyes, config.circuits)

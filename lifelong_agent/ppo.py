@@ -211,9 +211,7 @@ class LifelongPPO(BaseAlgorithm):
 
     def _bootstrap(self, outcome: Outcome, rows: Tensor, last: Observation) -> None:
         """Truncation is no ending: the value of the last observation is added."""
-        thought = self.policy.network(
-            last.frames, last.legal_actions, self.states[rows, last.seat]
-        )
+        thought = self.policy.network(last.frames, last.legal_actions, self.states[rows, last.seat])
         outcome.reward[rows] += self.config.discount * thought.value
 
     def _note_infos(self, outcome: Outcome) -> None:
@@ -240,9 +238,7 @@ class LifelongPPO(BaseAlgorithm):
         assert self.stream is not None
         obs = self.stream.observe()
         rows = torch.arange(self.stream.num_rows, device=obs.seat.device)
-        thought = self.policy.network(
-            obs.frames, obs.legal_actions, self.states[rows, obs.seat]
-        )
+        thought = self.policy.network(obs.frames, obs.legal_actions, self.states[rows, obs.seat])
         c = self.config
         return losses.generalised_advantages(
             rollout.reward, rollout.value, rollout.sign, rollout.ended, thought.value,

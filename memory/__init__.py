@@ -1,0 +1,29 @@
+"""The memory: what happened, what it taught, and which strategies came of it. It knows no game."""
+
+from memory.advice import AdviceConfig, advise
+from memory.credit import Answer, CreditConfig
+from memory.hippocampus import Advice, Hippocampus, Recall, Recalled
+from memory.sleep import SleepReport, sleep
+from memory.store import MemoryBusyError, MemoryDamagedError, Store
+from memory.strategies import Strategy
+from memory.traces import Episode, Trace, fingerprint
+
+__all__ = [
+    "Advice",
+    "AdviceConfig",
+    "Answer",
+    "CreditConfig",
+    "Episode",
+    "Hippocampus",
+    "MemoryBusyError",
+    "MemoryDamagedError",
+    "Recall",
+    "Recalled",
+    "SleepReport",
+    "Store",
+    "Strategy",
+    "Trace",
+    "advise",
+    "fingerprint",
+    "sleep",
+]

@@ -1,0 +1,1 @@
+"""Who meets whom: training, leagues, matches, adaptation, and what they measure."""

@@ -148,9 +148,7 @@ def look_ahead(game: Connect, mine: Tensor, theirs: Tensor, plies: int) -> Tenso
     return scores.masked_fill(~legal, ILLEGAL)
 
 
-def _connect_boards(
-    game: AnyGame, state: State, seat: Tensor
-) -> tuple[Connect, Tensor, Tensor]:
+def _connect_boards(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Tensor, Tensor]:
     if not isinstance(game, Connect) or not isinstance(state, ConnectState):
         raise ValueError(f"this player knows connect, not {game.variant}")
     mine = state.boards.gather(1, seat[:, None])[:, 0]
@@ -192,7 +190,6 @@ class NetworkPlayer:
         """Zero the recurrent state of new games."""
         if self._state is not None:
             self._state = self._state * (~mask).float()[:, None]
-
 
     def state_dict(self) -> dict[str, Tensor]:
         """The carried states."""

@@ -165,7 +165,6 @@ class Arena:
         if self.opponent is not None:
             self.opponent.reset(ended)
 
-
     def state_dict(self) -> dict[str, Any]:
         """The games as they stand; chance and openings belong to the caller."""
         games = {f.name: getattr(self.state, f.name) for f in dataclasses.fields(self.state)}

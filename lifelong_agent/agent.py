@@ -1,0 +1,265 @@
+"""The agent: a network that sees and chooses, a memory that advises it and grows with every game.
+
+One agent plays one game at a time: `begin_game`, `act` until it is over, `end_game`, and now and
+then `sleep`. It is told the observation and what is legal, never which game it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lifelong_agent.keys import KEY_SIZE, KeyEncoder
+from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.weights import load_network, read_tensors, save_network, write_tensors
+from memory import (
+    Episode, Hippocampus, Recalled, SleepReport, Strategy, Trace, advise, fingerprint, sleep,
+)  # fmt: skip
+
+KEYS = "keys.safetensors"
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+class AgentObservation(TypedDict):
+    """What the agent is shown: the form of the PettingZoo views.
+
+    `observation` is a (C, H, W) uint8 frame from the agent's seat, `action_mask` (A,) bool.
+    """
+
+    observation: npt.ArrayLike | Tensor
+    action_mask: npt.ArrayLike | Tensor
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the agent does, and why.
+
+    Attributes:
+        actions: (1,) int64.
+        probabilities: (1, A) float32, after memory's advice.
+        value: (1,) float32, the result the network expects, about -1 to 1.
+        fixations: (1, R, 2) int64, where it looked, in pixels.
+        saliency: (1, R, G, G) float32 log-probabilities of looking.
+        attributes: names of the attributes recognised in the frame.
+        recalled: the memories that spoke.
+    """
+
+    actions: Tensor
+    probabilities: Tensor
+    value: Tensor
+    fixations: Tensor
+    saliency: Tensor
+    attributes: tuple[str, ...]
+    recalled: tuple[Recalled, ...]
+
+
+@dataclass(frozen=True)
+class GameSummary:
+    """What a game taught.
+
+    Attributes:
+        result: 1 won, 0 drawn, -1 lost.
+        good: strategies that are now known to be good.
+        bad: strategies that are now known to be bad.
+        undetermined: strategies noted, but not proven either way.
+    """
+
+    result: float
+    good: tuple[Strategy, ...]
+    bad: tuple[Strategy, ...]
+    undetermined: tuple[Strategy, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The agent's games against somebody, from its side."""
+
+    games: int
+    wins: int
+    draws: int
+    losses: int
+
+
+class LifelongAgent:
+    """A network with a lifelong memory.
+
+    Args:
+        network: trained weights; used as they are.
+        memory: folder of the memory, made if it is missing; None keeps it in RAM.
+        keys: how readings become keys.
+
+    Raises:
+        ValueError: if the memory is damaged, in use, newer, unwritable, or another agent's.
+    """
+
+    def __init__(
+        self,
+        network: DualStreamNetwork,
+        memory: Path | None = None,
+        keys: KeyEncoder | None = None,
+    ) -> None:
+        self.network = network.eval()
+        self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
+        self.encoder = _version(network)
+        self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
+        self.episode: Episode | None = None
+        self._state = network.initial_state(1)
+
+    @classmethod
+    def pretrained(
+        cls, memory: Path | None = None, device: torch.device | str = "cpu"
+    ) -> LifelongAgent:
+        """The agent that is shipped with this package."""
+        return cls.load(PRETRAINED, memory, device)
+
+    @classmethod
+    def load(
+        cls, directory: Path, memory: Path | None = None, device: torch.device | str = "cpu"
+    ) -> LifelongAgent:
+        """Read what `save` or a training run wrote.
+
+        Raises:
+            ValueError: in one line, for anything that is missing or damaged.
+        """
+        network = load_network(directory, device)
+        return cls(network, memory, load_keys(directory, network))
+
+    def save(self, directory: Path) -> None:
+        """Write network and keys (never pickle); the memory has its own folder."""
+        save_network(directory, self.network)
+        save_keys(directory, self.keys)
+
+    def begin_game(self, game: str, opponent: str) -> None:
+        """A new game against somebody; an unfinished one is forgotten.
+
+        Raises:
+            ValueError: for an empty name.
+        """
+        if not opponent.strip():
+            raise ValueError("an opponent needs a name")
+        self.episode = Episode(game, opponent)
+        self._state = self.network.initial_state(1)
+
+    @torch.inference_mode()
+    def act(self, obs: AgentObservation) -> Decision:
+        """Choose the action that the network, advised by memory, likes best.
+
+        Raises:
+            RuntimeError: outside a game.
+            ValueError: for a frame or a mask of the wrong shape, or nothing legal.
+        """
+        if self.episode is None:
+            raise RuntimeError("begin_game comes before act")
+        frame, legal = self._checked(obs)
+        thought = self.network(frame, legal, self._state)
+        pixels, policy = frame[0].cpu().numpy(), thought.log_probs.exp()[0].cpu().numpy()
+        value = float(thought.value[0])
+        code, key = fingerprint(pixels), self.keys(thought.percept.reading, frame)[0].numpy()
+        advice = self.hippocampus.advise(
+            self.episode.game, self.episode.opponent, code, key, value, len(policy)
+        )
+        temperature = self.hippocampus.advice_config.temperature
+        probabilities = advise(policy, advice.advantage, temperature)
+        action = int(probabilities.argmax())
+        self.episode.traces.append(
+            Trace(
+                code, key, pixels, self._state[0].cpu().numpy(),
+                thought.percept.fixations[0].cpu().numpy(), action, legal[0].cpu().numpy(),
+                policy, value, recalls=len(advice.recalled),
+            )
+        )  # fmt: skip
+        self._state = thought.state
+        return Decision(
+            torch.tensor([action]), torch.from_numpy(probabilities)[None], thought.value,
+            thought.percept.fixations, thought.percept.saliency, (), advice.recalled,
+        )  # fmt: skip
+
+    def _checked(self, obs: AgentObservation) -> tuple[Tensor, Tensor]:
+        device = self._state.device
+        frame = torch.as_tensor(obs["observation"], device=device)
+        legal = torch.as_tensor(obs["action_mask"], device=device).bool()
+        config = self.network.config
+        if frame.shape != config.obs_shape or frame.dtype != torch.uint8:
+            raise ValueError(
+                f"wanted a uint8 frame of {config.obs_shape}, not {frame.dtype} of "
+                f"{tuple(frame.shape)}"
+            )
+        if legal.shape != (config.num_actions,) or not bool(legal.any()):
+            raise ValueError(f"wanted a mask of {config.num_actions} with something legal in it")
+        return frame[None], legal[None]
+
+    def end_game(self, result: float) -> GameSummary:
+        """Learn from the game: credit, strategies, and one durable transaction.
+
+        Args:
+            result: in [-1, 1], from the agent's side.
+
+        Raises:
+            RuntimeError: outside a game.
+            ValueError: for another result, or if the memory cannot be written.
+        """
+        if self.episode is None:
+            raise RuntimeError("begin_game comes before end_game")
+        if not -1 <= result <= 1:
+            raise ValueError(f"a result is between -1 and 1, not {result}")
+        self.episode.result = float(result)
+        strategies = self.hippocampus.remember(self.episode, self.encoder)
+        self.episode = None
+
+        def those(verdict: str) -> tuple[Strategy, ...]:
+            return tuple(s for s in strategies if s.verdict == verdict)
+
+        return GameSummary(result, those("good"), those("bad"), those("undetermined"))
+
+    def sleep(self, budget_s: float = 3.0) -> SleepReport:
+        """Replay the remembered games until their values are settled or time is up."""
+        return sleep(self.hippocampus, budget_s)
+
+    def record(self, opponent: str) -> Record:
+        """The games against somebody, over all games and variants."""
+        results = np.array(self.hippocampus.store.results(opponent))
+        wins, losses = int((results > 0).sum()), int((results < 0).sum())
+        return Record(len(results), wins, len(results) - wins - losses, losses)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.hippocampus.store.close()
+
+
+def save_keys(directory: Path, keys: KeyEncoder) -> None:
+    """Write the key encoder beside a network."""
+    write_tensors(directory / KEYS, {"mean": keys.mean, "projection": keys.projection})
+
+
+def load_keys(directory: Path, network: DualStreamNetwork) -> KeyEncoder:
+    """Read the key encoder; a training checkpoint has none and gets a random one.
+
+    Raises:
+        ValueError: if the file is damaged or belongs to another network.
+    """
+    path, fallback = directory / KEYS, KeyEncoder.unfitted(network.config.eyes.reading)
+    if not path.exists():
+        return fallback
+    tensors = read_tensors(path)
+    wanted = {"mean": fallback.mean, "projection": fallback.projection}
+    for name, like in wanted.items():
+        if name not in tensors or tensors[name].shape != like.shape:
+            raise ValueError(f"{path}: tensor {name} is missing or has the wrong shape")
+        if not torch.isfinite(tensors[name]).all():
+            raise ValueError(f"{path}: tensor {name} holds NaN or infinity")
+    return KeyEncoder(tensors["mean"], tensors["projection"])
+
+
+def _version(network: DualStreamNetwork) -> str:
+    """A short name of the weights that make the keys."""
+    digest = hashlib.blake2b(digest_size=6)
+    for tensor in network.eyes.state_dict().values():
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()

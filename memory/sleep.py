@@ -1,0 +1,53 @@
+"""Sleep: between games, remembered games are replayed until what they teach has settled.
+
+No network is trained here yet: sleep changes what the hippocampus believes, and only if its
+beliefs then explain the remembered results no worse.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from memory.hippocampus import Hippocampus
+
+
+@dataclass(frozen=True)
+class SleepReport:
+    """How a sleep went.
+
+    Attributes:
+        accepted: whether its result was kept.
+        reason: why, in one line.
+    """
+
+    accepted: bool
+    reason: str
+
+
+def sleep(hippocampus: Hippocampus, budget_s: float) -> SleepReport:
+    """Rehearse the games against those met last, for at most about `budget_s` seconds.
+
+    The new beliefs about an opponent are kept only if memory would then take the decisions of
+    the games that were not lost at least as often as before; otherwise they are rolled back.
+
+    Raises:
+        ValueError: for a budget that is not positive.
+    """
+    if not budget_s > 0:
+        raise ValueError(f"a sleep needs a positive budget of seconds, not {budget_s}")
+    deadline = time.monotonic() + budget_s
+    rehearsed = kept = 0
+    for game, opponent in hippocampus.store.opponents():
+        if time.monotonic() > deadline:
+            break
+        rehearsal = hippocampus.rehearse(game, opponent)
+        rehearsed += rehearsal.games
+        if rehearsal.after >= rehearsal.before:
+            hippocampus.adopt(game, opponent, rehearsal.beliefs)
+            kept += rehearsal.games
+    if not rehearsed:
+        return SleepReport(False, "nothing to rehearse yet")
+    if not kept:
+        return SleepReport(False, f"rehearsed {rehearsed} games: competence fell, rolled back")
+    return SleepReport(True, f"rehearsed {rehearsed} games, kept what {kept} of them taught")

@@ -1,0 +1,66 @@
+"""Numbers about games: scores, intervals, medians. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """Results of the first player.
+
+    Attributes:
+        wins: games won.
+        draws: games drawn.
+        losses: games lost.
+    """
+
+    wins: int
+    draws: int
+    losses: int
+
+    @property
+    def games(self) -> int:
+        """How many."""
+        return self.wins + self.draws + self.losses
+
+    @property
+    def score(self) -> float:
+        """(wins + draws / 2) / games."""
+        return (self.wins + self.draws / 2) / self.games
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """Wilson's interval for the score, with a draw counted as half a win.
+
+        (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z = 1.96
+
+        Source: Wilson (1927), doi:10.1080/01621459.1927.10502953.
+        """
+        n, p, z = self.games, self.score, 1.959964
+        centre = p + z * z / (2 * n)
+        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
+
+
+def losses_until_broken(results: list[int]) -> int | None:
+    """Losses before the first game that is not lost, given that the first game is lost.
+
+    Args:
+        results: 1, 0 or -1 per game in order.
+
+    Returns:
+        The count, 0 if the first game is not lost, None if every game is lost.
+    """
+    for losses, result in enumerate(results):
+        if result >= 0:
+            return losses
+    return None
+
+
+def relapsed(results: list[int], retest: int) -> bool:
+    """Whether a broken opponent wins the retest, or one of its own last five games."""
+    if losses_until_broken(results) is None:
+        return False
+    return retest < 0 or min(results[-5:]) < 0
