@@ -198,10 +198,12 @@ def _checked_modifiers(game: Game[S], names: list[str]) -> frozenset[str]:
         if name not in game.MODIFIERS:
             raise ValueError(f"unknown modifier {name!r} of {game.name}: known are {known}")
         if names.count(name) > 1:
-            raise ValueError(f"modifier {name!r} is given twice")
+            raise ValueError(f"modifier {name!r} is given twice: known are {known}")
     for clash in game.CLASHES:
         if clash <= set(names):
-            raise ValueError(f"modifiers {' and '.join(sorted(clash))} clash in {game.name}")
+            raise ValueError(
+                f"modifiers {' and '.join(sorted(clash))} clash in {game.name}: known are {known}"
+            )
     return frozenset(names)
 
 
