@@ -85,11 +85,15 @@ class Eyes(nn.Module):
         patch = config.glance // config.grid
         self.stem = nn.Conv2d(channels, config.channels, patch, stride=patch)
         self.trunk = nn.Sequential(*[Residual(config.channels) for _ in range(config.blocks)])
-        self.read = nn.Linear(config.channels * config.grid**2, config.reading)
+        tokens = config.channels * config.grid**2
+        self.read = nn.Sequential(
+            nn.LayerNorm(tokens), nn.Linear(tokens, config.reading), nn.ReLU()
+        )
         self.salience = nn.Conv2d(config.channels, 1, 1)
         self.look = nn.Linear(channels * config.crop**2, config.reading)
         self.place = nn.Embedding(config.grid**2, config.reading)
-        self.update = nn.GRUCell(config.reading, config.reading)
+        self.gate = nn.Linear(2 * config.reading, config.reading)
+        self.candidate = nn.Linear(config.reading, config.reading)
 
     def glance(self, frames: Tensor) -> Tensor:
         """Pool (N, C, H, W) uint8 to the coarse (N, C, g, g) uint8; has no parameters."""
@@ -107,7 +111,7 @@ class Eyes(nn.Module):
             Percept of N rows.
         """
         features = self._ventral(self.glance(frames) if glances is None else glances)
-        reading = torch.tanh(self.read(features.flatten(1)))
+        reading = self.read(features.flatten(1))
         saliency = self.salience(features).flatten(1)
         maps, spots = [], []
         for _ in range(self.config.looks):
@@ -129,8 +133,10 @@ class Eyes(nn.Module):
         crops = crop_windows(frames, spot, self.config.grid, self.config.crop)
         chosen = log_probs.gather(1, spot[:, None])
         gate = (chosen - chosen.detach()).exp()  # 1 forward, d log p backward
-        seen = F.relu(self.look(crops.flatten(1).float() / 128 - 1)) * gate
-        return torch.as_tensor(self.update(seen + self.place(spot), reading))
+        pixels = crops.flatten(1).float() / 128 - 1
+        seen = F.relu(self.look(pixels) + self.place(spot)) * gate
+        opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
+        return torch.as_tensor(reading + opening * self.candidate(seen))
 
     def _percept(self, reading: Tensor, maps: list[Tensor], spots: list[Tensor]) -> Percept:
         grid, rows = self.config.grid, len(reading)
@@ -147,7 +153,7 @@ def crop_windows(frames: Tensor, spots: Tensor, grid: int, crop: int) -> Tensor:
     """Cut one window out of each frame, centred on a token, shifted inside the frame.
 
     Args:
-        frames: (N, C, H, W), sides multiples of 2 * `grid`.
+        frames: (N, C, H, W), sides multiples of `grid`.
         spots: (N,) int64 token numbers in [0, grid * grid), row by row.
         grid: tokens per side.
         crop: side of the window in pixels.
@@ -156,16 +162,15 @@ def crop_windows(frames: Tensor, spots: Tensor, grid: int, crop: int) -> Tensor:
         (N, C, crop, crop) of the frames' dtype, copied exactly.
     """
     height, width = frames.shape[-2:]
-    half = (height // grid // 2, width // grid // 2)
-    windows = frames.unfold(2, crop, half[0]).unfold(3, crop, half[1])
-    rows = _window(spots // grid, height // grid, crop, half[0], windows.shape[2])
-    columns = _window(spots % grid, width // grid, crop, half[1], windows.shape[3])
+    windows = frames.unfold(2, crop, 1).unfold(3, crop, 1)  # a view of all places, no copy
+    rows = _window_start(spots // grid, height, grid, crop)
+    columns = _window_start(spots % grid, width, grid, crop)
     return windows[torch.arange(len(spots), device=spots.device), :, rows, columns]
 
 
-def _window(token: Tensor, cell: int, crop: int, stride: int, count: int) -> Tensor:
-    start = token * cell + (cell - crop) // 2
-    return start.div(stride, rounding_mode="floor").clamp(0, count - 1)
+def _window_start(token: Tensor, side: int, grid: int, crop: int) -> Tensor:
+    cell = side // grid
+    return (token * cell + cell // 2 - crop // 2).clamp(0, side - crop)
 
 
 def _check_sizes(obs_shape: tuple[int, int, int], config: EyesConfig) -> None:
