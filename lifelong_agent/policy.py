@@ -75,11 +75,10 @@ class DualStreamNetwork(nn.Module):
         self.config = config
         self.eyes = Eyes(config.obs_shape, config.eyes)
         self.circuits = Circuits(config.eyes.reading, config.circuits)
-        self.policy_head = nn.Linear(config.circuits.output, config.num_actions)
-        self.value_head = nn.Linear(config.circuits.output, 1)
-        self.apply(_initialise)
+        self.policy_head = nn.Linear(self.circuits.output_size, config.num_actions)
+        self.value_head = nn.Linear(self.circuits.output_size, 1)
         nn.init.orthogonal_(self.policy_head.weight, 0.01)
-        nn.init.orthogonal_(self.circuits.reverberating.loop.weight)
+        nn.init.zeros_(self.policy_head.bias)
 
     @property
     def state_size(self) -> int:
@@ -138,13 +137,6 @@ class DualStreamNetwork(nn.Module):
     def _heads(self, features: Tensor, legal_actions: Tensor) -> tuple[Tensor, Tensor]:
         log_probs = mask_logits(self.policy_head(features), legal_actions)
         return log_probs, self.value_head(features).squeeze(-1)
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.orthogonal_(module.weight, gain=2**0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 def sample(log_probs: Tensor, generator: torch.Generator | None = None) -> Tensor:
