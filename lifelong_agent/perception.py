@@ -74,7 +74,8 @@ class Eyes(nn.Module):
         config: sizes.
 
     Raises:
-        ValueError: if the frame is smaller than a crop or does not fit the glance.
+        ValueError: if the frame is smaller than a crop or does not fit the glance, if there are
+            more looks than places, or for an unknown precision.
     """
 
     def __init__(self, obs_shape: tuple[int, int, int], config: EyesConfig) -> None:
@@ -173,8 +174,16 @@ def _window_start(token: Tensor, side: int, grid: int, crop: int) -> Tensor:
     return (token * cell + cell // 2 - crop // 2).clamp(0, side - crop)
 
 
+PRECISIONS = ("float32", "bfloat16")
+
+
 def _check_sizes(obs_shape: tuple[int, int, int], config: EyesConfig) -> None:
     _, height, width = obs_shape
+    if config.precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ValueError(f"unknown precision {config.precision!r}: known are {known}")
+    if not 0 <= config.looks <= config.grid**2:
+        raise ValueError(f"{config.looks} looks at {config.grid**2} places: none is seen twice")
     if min(height, width) < config.crop:
         raise ValueError(f"a frame of {height}x{width} is smaller than the crop of {config.crop}")
     if height % config.glance or width % config.glance or config.glance % config.grid:

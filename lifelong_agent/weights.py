@@ -92,11 +92,19 @@ def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStr
             f"{directory / DESCRIPTION} has format {values.get('format')!r}, this program reads "
             f"{FORMAT}"
         )
-    network = DualStreamNetwork(NetworkConfig.from_json(values.get("network", {})))
+    network = _build(values.get("network", {}), directory / DESCRIPTION)
     tensors = read_tensors(directory / WEIGHTS)
     check_tensors(network, tensors, directory / WEIGHTS)
     network.load_state_dict(tensors)
     return network.to(device).eval()
+
+
+def _build(description: Any, path: Path) -> DualStreamNetwork:
+    try:
+        return DualStreamNetwork(NetworkConfig.from_json(description))
+    except Exception as error:  # sizes out of a damaged file make torch raise all sorts
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} describes no network: {reason}") from None
 
 
 def check_tensors(network: DualStreamNetwork, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -16,7 +16,7 @@ from lifelong_agent.circuits import (
     Series,
 )
 
-SMALL = CircuitConfig(series=12, fast=10, reverberating=8, after_discharge=6, output=9)
+SMALL = CircuitConfig(series=12, fast=10, reverberating=8, after_discharge=6)
 
 
 @pytest.fixture(autouse=True)
@@ -253,6 +253,6 @@ def test_what_was_seen_before_is_still_in_the_features_through_each_remembering_
 def test_the_graph_keeps_the_sizes_it_was_given():
     circuits = Circuits(5, SMALL)
     features, state = circuits(torch.randn(3, 5), torch.zeros(3, circuits.state_size))
-    assert features.shape == (3, SMALL.output)
+    assert features.shape == (3, circuits.output_size)
     assert state.shape == (3, circuits.state_size)
     assert circuits.state_size == SMALL.reverberating + SMALL.after_discharge * 5

@@ -195,6 +195,9 @@ def test_half_precision_sees_about_the_same():
         ((3, 30, 32), {}, "multiples of the glance"),
         ((3, 32, 36), {}, "multiples of the glance"),
         ((3, 32, 32), {"grid": 3}, "multiples of the glance"),
+        ((3, 32, 32), {"looks": 17}, "17 looks at 16 places"),
+        ((3, 32, 32), {"looks": -1}, "-1 looks"),
+        ((3, 32, 32), {"precision": "float33"}, "'float33': known are float32, bfloat16"),
     ],
 )
 def test_frames_that_do_not_fit_the_eyes_raise(shape, changes, words):
