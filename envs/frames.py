@@ -64,7 +64,7 @@ class TileBank:
         grids = tiles.to(torch.int32).view(-1, 1, GRID, 1, GRID)
         if tiles.device.type != "cpu":
             return self._gather(grids)
-        parts = [self._gather(part) for part in grids.split(CHUNK_FRAMES)]
+        parts = [self._gather(part) for part in torch.split(grids, CHUNK_FRAMES)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _gather(self, grids: Tensor) -> Tensor:

@@ -20,7 +20,15 @@ from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.weights import load_network, read_tensors, save_network, write_tensors
 from memory import (
-    Episode, Hippocampus, Recalled, SleepReport, Strategy, Trace, advise, fingerprint, sleep,
+    Episode,
+    Hippocampus,
+    Recalled,
+    SleepReport,
+    Strategy,
+    Trace,
+    advise,
+    fingerprint,
+    sleep,
 )  # fmt: skip
 
 KEYS = "keys.safetensors"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +22,7 @@ class Series(nn.Module):
     def __init__(self, inputs: int, width: int, stages: int = 2) -> None:
         super().__init__()
         sizes = [inputs] + [width] * stages
-        self.stages = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.stages = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the chain."""
@@ -140,10 +139,10 @@ class Episode:
 class Circuits(nn.Module):
     """The graph of the agent's thinking.
 
-    reading -+-> series -> diverging -+-> fast ---------------------+-> converging -> (+) -> features
-             |                        +-> reverberating (a loop) ---+                  |
-             |                        +-> after-discharge (delays) -+                  |
-             +-------------------------------------------------------------------------+
+    reading -+-> series -> diverging -+-> fast -------------+-> converging -(+)-> features
+             |                        +-> reverberating ----+                |
+             |                        +-> after-discharge --+                |
+             +---------------------------------------------------------------+
 
     The direct road matters: without it the same network learned far slower (0.68 against 0.87 of
     the right moves after 300 supervised batches).
@@ -158,13 +157,13 @@ class Circuits(nn.Module):
         self.after_discharge = AfterDischarge(c.after_discharge, c.after_discharge)
         self.converging = Converging((c.fast, c.reverberating, c.after_discharge), inputs)
         self.output_size = inputs
-        self._sizes = (self.reverberating.state_size, self.after_discharge.state_size)
+        self._sizes = [self.reverberating.state_size, self.after_discharge.state_size]
         self.state_size = sum(self._sizes)
 
     def forward(self, reading: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One decision: (N, I) and (N, state_size) to features (N, O) and the next state."""
         fast, hold_in, line_in = self.diverging(self.series(reading))
-        hold, line = state.split(self._sizes, 1)
+        hold, line = torch.split(state, self._sizes, 1)
         hold = self.reverberating.tick(self.reverberating.prepare(hold_in), hold)
         line = self.after_discharge.tick(self.after_discharge.prepare(line_in), line)
         return self._join(reading, fast, hold, line), torch.cat([hold, line], 1)
@@ -181,7 +180,7 @@ class Circuits(nn.Module):
             (T, N, O) features, those that T calls of `forward` give.
         """
         fast, hold_in, line_in = self.diverging(self.series(readings))
-        hold_bank, line_bank = states.split(self._sizes, 2)
+        hold_bank, line_bank = torch.split(states, self._sizes, 2)
         hold = scan(
             self.reverberating.tick, self.reverberating.prepare(hold_in), hold_bank, episode
         )
@@ -193,7 +192,7 @@ class Circuits(nn.Module):
 
     def _join(self, reading: Tensor, fast: Tensor, hold: Tensor, line: Tensor) -> Tensor:
         parts = [fast, self.reverberating.read(hold), self.after_discharge.read(line)]
-        return reading + self.converging(parts)
+        return reading + torch.as_tensor(self.converging(parts))
 
 
 Tick = Callable[[Tensor, Tensor], Tensor]

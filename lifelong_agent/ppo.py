@@ -90,7 +90,7 @@ class LifelongPPO(BaseAlgorithm):
         is_stream = isinstance(env, Stream) and not hasattr(env, "step_async")
         super().__init__(
             policy,
-            None if is_stream else env,
+            None if is_stream else env,  # type: ignore[arg-type]
             learning_rate,
             policy_kwargs=policy_kwargs,
             tensorboard_log=tensorboard_log,
@@ -118,9 +118,11 @@ class LifelongPPO(BaseAlgorithm):
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
-        self.policy = self.policy_class(
+        policy = self.policy_class(
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
-        ).to(self.device)
+        )
+        assert isinstance(policy, DualStreamPolicy)
+        self.policy = policy.to(self.device)
         self.rollout: Rollout | None = None
 
     def learn(
@@ -178,7 +180,8 @@ class LifelongPPO(BaseAlgorithm):
     @torch.no_grad()
     def collect(self, callback: BaseCallback) -> bool:
         """Play one rollout of T x N decisions; False if the callback asks to stop."""
-        assert self.stream is not None and self.rollout is not None
+        assert self.stream is not None
+        assert self.rollout is not None
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
         self.start_states.copy_(self.states)

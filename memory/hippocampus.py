@@ -17,7 +17,7 @@ from memory.advice import AdviceConfig, advantages
 from memory.credit import Answer, CreditConfig, blend, reverse_replay
 from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
-from memory.traces import Episode, Floats, Trace
+from memory.traces import Episode, Floats
 
 EVERYONE = ""
 

@@ -74,7 +74,7 @@ class Strategy:
 
 
 def interval(mean: float, count: int, spread: float = PRIOR_SPREAD) -> tuple[float, float]:
-    """mean -+ 1.96 spread / sqrt(count), the 95% interval for a known spread."""
+    """Give mean -+ 1.96 spread / sqrt(count), the 95% interval for a known spread."""
     half = CONFIDENCE_Z * spread / math.sqrt(count)
     return (mean - half, mean + half)
 

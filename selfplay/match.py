@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,11 @@ class MatchResult:
 
 
 def play_match(
-    game: Game[Any], players: tuple[Player, Player], num_games: int, generator: Generator
+    game: Game[Any],
+    players: tuple[Player, Player],
+    num_games: int,
+    generator: Generator,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> MatchResult:
     """Play `num_games` (even) games.
 
@@ -50,6 +55,7 @@ def play_match(
     for seat in (0, 1):
         results = play_out(game, openings, players, seat, generator)
         scores.append(tally(results))
+        tell(half * (seat + 1))
     first, second = scores
     total = Score(
         first.wins + second.wins, first.draws + second.draws, first.losses + second.losses

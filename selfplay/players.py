@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -10,7 +11,9 @@ from torch import Generator, Tensor
 
 from envs import Game, State
 from envs.connect import Connect, ConnectState
-from lifelong_agent.policy import DualStreamNetwork, sample
+from lifelong_agent.agent import PRETRAINED
+from lifelong_agent.policy import DualStreamNetwork, Thought, sample
+from lifelong_agent.weights import load_network
 
 AnyGame = Game[Any]
 
@@ -138,7 +141,7 @@ def look_ahead(game: Connect, mine: Tensor, theirs: Tensor, plies: int) -> Tenso
     legal = drops != 0
     after = mine[:, None] | drops
     won = game.has_line(after) & legal
-    scores = won * plies
+    scores: Tensor = won * plies
     open_rows = legal & ~won & ((after | theirs[:, None]) != game.full)
     if plies > 1 and bool(open_rows.any()):
         reply = look_ahead(
@@ -179,7 +182,7 @@ class NetworkPlayer:
         """Think once per game; the state of rows that are not to move is left alone."""
         if self._state is None or len(self._state) != len(seat):
             self._state = self.network.initial_state(len(seat))
-        thought = self.network(game.frame(state, seat), legal_of(state, seat), self._state)
+        thought: Thought = self.network(game.frame(state, seat), legal_of(state, seat), self._state)
         moving = state.to_move.gather(1, seat[:, None])
         self._state = torch.where(moving, thought.state, self._state)
         if self.greedy:
@@ -218,3 +221,17 @@ def make_scripted(name: str) -> Player:
     if match := re.fullmatch(r"stubborn:(\d{1,9})", name):
         return Stubborn(int(match[1]))
     raise ValueError(f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR")
+
+
+def make_player(name: str, device: torch.device | str = "cpu") -> Player:
+    """Build any player: a scripted one, `agent` (the shipped network), or `agent:DIR`.
+
+    Networks play greedily and without memory.
+
+    Raises:
+        ValueError: for an unknown name, or a network that cannot be read.
+    """
+    if name == "agent" or name.startswith("agent:"):
+        directory = Path(name[6:]) if name != "agent" else PRETRAINED
+        return NetworkPlayer(load_network(directory, device), name, greedy=True)
+    return make_scripted(name)

@@ -168,7 +168,7 @@ class Arena:
     def state_dict(self) -> dict[str, Any]:
         """The games as they stand; chance and openings belong to the caller."""
         games = {f.name: getattr(self.state, f.name) for f in dataclasses.fields(self.state)}
-        opponent = getattr(self.opponent, "state_dict", dict)()
+        opponent: dict[str, Tensor] = getattr(self.opponent, "state_dict", dict)()
         tensors = {"games": games, "flipped": self.flipped, "seat": self.seat}
         return tensors | ({"opponent": opponent} if opponent else {})
 
@@ -202,9 +202,8 @@ class Arenas:
     def advance(self, actions: Tensor) -> Outcome:
         """Hand every arena its actions."""
         sizes = [arena.num_rows for arena in self.arenas]
-        parts = [
-            arena.advance(a) for arena, a in zip(self.arenas, actions.split(sizes), strict=True)
-        ]
+        shares = torch.split(actions, sizes)
+        parts = [arena.advance(a) for arena, a in zip(self.arenas, shares, strict=True)]
         return Outcome(
             torch.cat([p.reward for p in parts]),
             torch.cat([p.ended for p in parts]),

@@ -1,16 +1,16 @@
-"""Self-play training: arenas, a league of snapshots, checkpoints, and a run that resumes exactly."""
+"""Self-play training: arenas, a league of snapshots, checkpoints, and exact resumption."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
@@ -27,7 +27,7 @@ from lifelong_agent.weights import (
     write_tensors,
 )
 from selfplay.league import League, Snapshot
-from selfplay.players import NetworkPlayer, make_scripted
+from selfplay.players import NetworkPlayer, Player, make_scripted
 from selfplay.rollout import Arena, Arenas, Tally, random_positions
 
 
@@ -36,7 +36,7 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-        game: its name with modifiers.
+        games: their names with modifiers; the batch is shared out evenly.
         steps: learner decisions in all.
         num_games: batched games.
         opponents: scripted players and their shares of the games; the rest is mirror games.
@@ -50,7 +50,7 @@ class TrainConfig:
         seed: of all chance.
     """
 
-    game: str = "connect"
+    games: tuple[str, ...] = ("connect",)
     steps: int = 12_000_000
     num_games: int = 256
     opponents: tuple[tuple[str, float], ...] = (
@@ -80,11 +80,13 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
         self.config, self.out = config, out
-        self.game = envs.make(config.game, config.device)
-        self.generator = Generator(self.game.device).manual_seed(config.seed)
+        self.games = [envs.make(name, config.device) for name in config.games]
+        self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
-        self.openings = self._openings()
-        self.arenas = self._arenas()
+        self.openings = [self._openings(game) for game in self.games]
+        self.scripted_arenas: list[Arena] = []
+        self.snapshot_arenas: list[Arena] = []
+        self.arenas = Arenas([a for i in range(len(self.games)) for a in self._arenas(i)])
         self.algorithm = LifelongPPO(
             "DualStreamPolicy",
             self.arenas,
@@ -107,38 +109,42 @@ class Trainer:
     def _learning_rate(self, progress_remaining: float) -> float:
         return self.config.learning_rate * max(0.1, progress_remaining)
 
-    def _openings(self) -> envs.State:
+    def _openings(self, game: envs.Game[Any]) -> envs.State:
         c = self.config
         return random_positions(
-            self.game, 16 * c.num_games, c.max_opening_plies, c.midgame_share, self.generator
+            game, 16 * c.num_games, c.max_opening_plies, c.midgame_share, self.generator
         )
 
-    def _arenas(self) -> Arenas:
-        c = self.config
+    def _arenas(self, index: int) -> list[Arena]:
+        """Mirror games, scripted opponents, and former selves, for one of the games."""
+        c, game, openings = self.config, self.games[index], self.openings[index]
+        num_games = c.num_games // len(self.games)
 
-        def arena(share: float, player: Any) -> Arena:
-            games = max(1, round(share * c.num_games))
-            return Arena(self.game, games, player, self.openings, self.generator)
+        def arena(share: float, player: Player | None) -> Arena:
+            games = max(1, round(share * num_games))
+            return Arena(game, games, player, openings, self.generator)
 
         scripted = [arena(share, make_scripted(name)) for name, share in c.opponents]
-        self.snapshot_arenas = [arena(c.snapshot_share / 2, None) for _ in range(2)]
-        used = sum(a.num_rows for a in scripted + self.snapshot_arenas)
-        mirror = Arena(self.game, c.num_games - used, None, self.openings, self.generator)
-        self.scripted_arenas = scripted
-        return Arenas([mirror, *scripted, *self.snapshot_arenas])
+        snapshots = [arena(c.snapshot_share / 2, None) for _ in range(2)]
+        used = sum(a.num_rows for a in scripted + snapshots)
+        mirror = Arena(game, num_games - used, None, openings, self.generator)
+        self.scripted_arenas += scripted
+        self.snapshot_arenas += snapshots
+        return [mirror, *scripted, *snapshots]
 
-    def run(self) -> None:
-        """Train until `steps`; checkpoints as it goes and at the end."""
+    def run(self, tell: Callable[[int], None] = lambda _: None) -> None:
+        """Train until `steps`; checkpoints as it goes and at the end.
+
+        Args:
+            tell: called with the steps done so far, after each rollout.
+        """
         remaining = self.config.steps - self.algorithm.num_timesteps
-        self.algorithm._total_timesteps = self.config.steps
-        with _progress() as bar:
-            task = bar.add_task("training", total=self.config.steps)
-            self.algorithm.learn(
-                max(0, remaining),
-                callback=_Watch(self, bar, task),
-                log_interval=10,
-                reset_num_timesteps=False,
-            )
+        self.algorithm.learn(
+            max(0, remaining),
+            callback=_Watch(self, tell),
+            log_interval=10,
+            reset_num_timesteps=False,
+        )
         self.save()
 
     def before_rollout(self) -> None:
@@ -160,7 +166,7 @@ class Trainer:
         """A generator on the CPU that follows from the run's own."""
         if self.generator.device.type == "cpu":
             return self.generator
-        seed = torch.randint(2**31, (1,), generator=self.generator, device=self.game.device)
+        seed = torch.randint(2**31, (1,), generator=self.generator, device=self.generator.device)
         return Generator().manual_seed(int(seed))
 
     def _book_snapshot_games(self, i: int, arena: Arena) -> None:
@@ -195,7 +201,7 @@ class Trainer:
             "num_updates": self.algorithm._n_updates,
         }
         write_atomically(self.out / "run.json", json.dumps(notes, indent=2).encode())
-        save_network(self.out, self.network, steps=steps, game=self.config.game)
+        save_network(self.out, self.network, steps=steps, games=list(self.config.games))
 
     def state_dict(self) -> dict[str, Any]:
         """Every tensor that the run's future depends on."""
@@ -208,10 +214,13 @@ class Trainer:
                 "algorithm": algorithm.generator.get_state(),
             },
             "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
-            "openings": _fields(self.openings),
+            "openings": {str(i): _fields(state) for i, state in enumerate(self.openings)},
             "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
             "league": {s.name: s.network.state_dict() for s in self.league.snapshots},
         }
+
+    def _any_arena(self, game: envs.Game[Any]) -> Arena:
+        return next(arena for arena in self.arenas.arenas if arena.game is game)
 
     @staticmethod
     def resume(directory: Path, **changes: Any) -> Trainer:
@@ -221,9 +230,14 @@ class Trainer:
             ValueError: if the checkpoint is missing or damaged.
         """
         notes = read_json(directory / "run.json")
-        values = notes["config"] | changes
-        values["opponents"] = tuple((name, share) for name, share in values["opponents"])
-        trainer = Trainer(TrainConfig(**values), directory)
+        try:
+            values = notes["config"] | changes
+            values["games"] = tuple(values["games"])
+            values["opponents"] = tuple((name, share) for name, share in values["opponents"])
+            config = TrainConfig(**values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
+        trainer = Trainer(config, directory)
         trainer._load(notes, _unflatten(read_tensors(directory / "run.safetensors")))
         return trainer
 
@@ -239,10 +253,11 @@ class Trainer:
         for i, name in enumerate(notes["met"]):
             if name is not None:
                 self._meet(i, self.snapshot_arenas[i], by_name[name])
-        self.openings = _from_fields(self.openings, tensors["openings"])
         for i, arena in enumerate(self.arenas.arenas):
-            arena.openings = self.openings
             arena.load_state_dict(tensors["arenas"][str(i)])
+            index = self.games.index(arena.game)
+            arena.openings = type(arena.openings)(**tensors["openings"][str(index)])
+        self.openings = [self._any_arena(game).openings for game in self.games]
         algorithm._allocate(self.arenas)
         if "states" in tensors:
             algorithm.states.copy_(tensors["states"]["now"])
@@ -253,11 +268,11 @@ class Trainer:
 
 
 class _Watch(BaseCallback):
-    """Progress bar, snapshots, and checkpoints between rollouts."""
+    """Progress, snapshots, and checkpoints between rollouts."""
 
-    def __init__(self, trainer: Trainer, bar: Progress, task: Any) -> None:
+    def __init__(self, trainer: Trainer, tell: Callable[[int], None]) -> None:
         super().__init__()
-        self.trainer, self.bar, self.task = trainer, bar, task
+        self.trainer, self.tell = trainer, tell
         self.saved_at = time.monotonic()
 
     def _on_step(self) -> bool:
@@ -271,26 +286,11 @@ class _Watch(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         self.trainer.record()
-        self.bar.update(self.task, completed=self.num_timesteps)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+        self.tell(self.num_timesteps)
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-
-
-def _from_fields(like: envs.State, tensors: dict[str, Tensor]) -> envs.State:
-    return type(like)(**tensors)
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:

@@ -1,0 +1,220 @@
+"""`python -m selfplay train | match | adapt | bench`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import envs
+from lifelong_agent import LifelongAgent
+from selfplay import bench
+from selfplay.adapt import adapt
+from selfplay.cli import (
+    Options,
+    checked_device,
+    checked_output,
+    guarded,
+    parse,
+    progress_bar,
+    write_json,
+)
+from selfplay.match import play_match
+from selfplay.players import make_player
+from selfplay.training import TrainConfig, Trainer
+
+OUT = Console()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Options):
+    """Train a network by self-play; checkpoints are agents that `match` can seat."""
+
+    games: str = "connect"
+    """Comma-separated games with their modifiers."""
+    steps: int = 12_000_000
+    """Learner decisions in all."""
+    out: Path = Path("runs/train")
+    """Folder of the run: checkpoints and TensorBoard."""
+    resume: Path | None = None
+    """Continue the run in this folder exactly where it stopped."""
+    start: Path | None = None
+    """Start from the network in this folder."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the ventral stream; auto: bfloat16 where the processor has it."""
+
+    def run(self) -> None:
+        """Train."""
+        device = checked_device(self.device)
+        if self.steps < 1:
+            raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
+        if self.resume is not None:
+            trainer = Trainer.resume(self.resume, steps=self.steps)
+        else:
+            config = TrainConfig(
+                games=tuple(self.games.split(",")),
+                steps=self.steps,
+                seed=self.seed,
+                device=str(device),
+                precision=_precision(self.precision),
+            )
+            trainer = Trainer(config, self.out, self.start)
+        with progress_bar("training", trainer.config.steps, "steps") as tell:
+            trainer.run(lambda steps: tell(steps, ""))
+        OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
+        write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
+
+
+def _precision(name: str) -> str:
+    if name != "auto":
+        return name
+    has_bfloat16 = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    return "bfloat16" if has_bfloat16 else "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(Options):
+    """Let two players meet, both seats equally, from varied openings."""
+
+    game: str = "connect"
+    """The game with its modifiers."""
+    seats: tuple[str, str] = ("agent", "random")
+    """The two players."""
+    games: int = 1000
+    """An even number."""
+
+    def run(self) -> None:
+        """Play."""
+        device = checked_device(self.device)
+        game = envs.make(self.game, device)
+        players = (make_player(self.seats[0], device), make_player(self.seats[1], device))
+        generator = torch.Generator(device).manual_seed(self.seed)
+        with progress_bar("playing", self.games, "games") as tell:
+            result = play_match(game, players, self.games, generator, lambda done: tell(done, ""))
+        total = result.total
+        low, high = total.ci95
+        OUT.print(
+            f"{self.seats[0]} against {self.seats[1]}: {total.wins} wins, {total.draws} draws, "
+            f"{total.losses} losses, score {total.score:.3f} [{low:.3f}, {high:.3f}]"
+        )
+        write_json(
+            self.json,
+            {
+                "game": game.variant,
+                "seats": list(self.seats),
+                "games": total.games,
+                "wins": total.wins,
+                "draws": total.draws,
+                "losses": total.losses,
+                "score": total.score,
+                "ci95": [low, high],
+                "score_at_first_seat": result.first_seat.score,
+            },
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(Options):
+    """Does the same trick work twice? Opponents that beat the frozen agent, one after another."""
+
+    game: str = "connect"
+    """The game with its modifiers."""
+    opponents: int = 20
+    """How many that beat the frozen agent first."""
+    games: int = 30
+    """Games against each."""
+    agent: Path | None = None
+    """The agent's folder; the shipped one if left out."""
+    memory: Path | None = None
+    """Folder of the memory; in RAM if left out."""
+
+    def run(self) -> None:
+        """Adapt."""
+        device = checked_device(self.device)
+        if min(self.opponents, self.games) < 1:
+            raise ValueError("there must be at least 1 opponent and 1 game")
+        game = envs.make(self.game, device, validate=True)
+        torch.set_num_threads(1)  # single decisions: a second thread only costs
+        agent = (
+            LifelongAgent.pretrained(self.memory, device)
+            if self.agent is None
+            else LifelongAgent.load(self.agent, self.memory, device)
+        )
+        total = self.opponents * (self.games + 1)
+        with progress_bar("adapting", total, "games") as tell:
+            done = 0
+
+            def count(name: str) -> None:
+                nonlocal done
+                done += 1
+                tell(done, name)
+
+            result = adapt(game, agent, self.opponents, self.games, self.seed, count)
+        agent.close()
+        _show_adaptation(result)
+        write_json(self.json, result)
+
+
+def _show_adaptation(result: dict[str, object]) -> None:
+    table = Table("opponent", "games (won #, drawn =, lost -)", "losses until broken", "retest")
+    signs = {1: "#", 0: "=", -1: "-"}
+    records = result["opponents"]
+    assert isinstance(records, list)
+    for record in records:
+        until = record["losses_until_broken"]
+        games = "".join(signs[r] for r in record["results"])
+        table.add_row(
+            record["name"], games, "never" if until is None else str(until),
+            signs[record["retest"]],
+        )  # fmt: skip
+    OUT.print(table)
+    OUT.print(
+        f"losses until broken, median {result['median_losses_until_broken']}; "
+        f"unbroken {result['unbroken']}; relapses {result['relapse_rate']:.1%}; "
+        f"frozen agent: {result['frozen_losses_per_game']:.2f} losses per game"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench(Options):
+    """Measure: envs, train, decide, recall, strength."""
+
+    what: Annotated[Literal["envs", "train", "decide", "recall", "strength"], tyro.conf.Positional]
+    """What to measure."""
+    agent: Path | None = None
+    """The agent's folder; the shipped one if left out."""
+    games: int = 1000
+    """Games per opponent (strength)."""
+
+    def run(self) -> None:
+        """Measure."""
+        device = checked_device(self.device)
+        rows = bench.run(self.what, device, self.seed, self.agent, self.games)
+        table = Table("what", "value", "unit", "peer", "its value", "ratio")
+        for row in rows:
+            table.add_row(*row.to_text())
+        OUT.print(table)
+        write_json(self.json, {"rows": [row.to_json() for row in rows]})
+
+
+def main(args: list[str] | None = None) -> None:
+    """The command line."""
+    commands = Train | Match | Adapt | Bench
+
+    def run() -> None:
+        command = parse(commands, args, "python -m selfplay")
+        checked_output(command.json)
+        command.run()
+
+    guarded(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,377 @@
+"""Benchmarks: each figure with its peer measured in the same run, turn about.
+
+Machines are noisy: the ratios are what to compare, and the best of several turns is what counts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+import envs
+from lifelong_agent import LifelongAgent
+from lifelong_agent.agent import PRETRAINED
+from lifelong_agent.experience import Observation
+from lifelong_agent.keys import KEY_SIZE
+from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.ppo import LifelongPPO
+from lifelong_agent.weights import load_network
+from memory import Episode, Hippocampus, Trace, fingerprint
+from selfplay.match import play_match
+from selfplay.players import NetworkPlayer, choose, legal_of, make_scripted
+from selfplay.training import TrainConfig, Trainer
+
+BATCH = 4096
+TURNS = 5
+POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure, and its peer's if there is one."""
+
+    name: str
+    value: float
+    unit: str
+    peer: str = ""
+    peer_value: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over theirs."""
+        return None if self.peer_value is None else self.value / self.peer_value
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `bench --json`."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "peer": self.peer,
+            "peer_value": self.peer_value,
+            "ratio": self.ratio,
+        }
+
+    def to_text(self) -> tuple[str, ...]:
+        """The cells of a table."""
+
+        def number(value: float | None) -> str:
+            if value is None:
+                return ""
+            return f"{value:,.0f}" if value >= 1000 else f"{value:.3f}"
+
+        return (
+            self.name, number(self.value), self.unit, self.peer, number(self.peer_value),
+            number(self.ratio),
+        )  # fmt: skip
+
+
+def run(what: str, device: torch.device, seed: int, agent: Path | None, games: int) -> list[Row]:
+    """Measure one of envs, train, decide, recall, strength."""
+    directory = agent or PRETRAINED
+    if what == "envs":
+        return bench_envs(device, seed)
+    if what == "train":
+        return bench_train(device, seed)
+    if what == "decide":
+        return bench_decide(directory, seed)
+    if what == "recall":
+        return bench_recall(seed)
+    return bench_strength(directory, device, seed, games)
+
+
+def seconds(action: Callable[[], Any], device: torch.device) -> float:
+    """Wall-clock seconds of one call."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    action()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def turn_about(actions: list[Callable[[], Any]], device: torch.device) -> list[float]:
+    """The best time in seconds of each action over several turns, after one to warm up."""
+    for action in actions:
+        action()
+    turns = [[seconds(action, device) for action in actions] for _ in range(TURNS)]
+    return [min(times) for times in zip(*turns, strict=True)]
+
+
+# Games
+
+
+def bench_envs(device: torch.device, seed: int) -> list[Row]:
+    """Rules alone under random legal play with automatic restarts, and frames."""
+    rows = []
+    for name in sorted(envs.GAMES):
+        game = envs.make(name, device)
+        ours, peer = _random_play(game, seed), _pgx_random_play(name, seed)
+        times = turn_about([ours] + ([peer] if peer else []), device)
+        speed = [BATCH * STEPS_PER_TURN / t for t in times]
+        rows.append(
+            Row(f"{name} rules", speed[0], "steps/s", "pgx" if peer else "", (*speed, None)[1])
+        )
+        generator = Generator(device).manual_seed(seed)
+        state = game.init(BATCH, generator)
+        seat = torch.zeros(BATCH, dtype=torch.int64, device=device)
+        (drawing,) = turn_about([partial(game.frame, state, seat)], device)
+        rows.append(Row(f"{name} frames", BATCH / drawing, "frames/s"))
+    return rows
+
+
+STEPS_PER_TURN = 100
+
+
+def _random_play(game: envs.Game[Any], seed: int) -> Callable[[], Any]:
+    """`STEPS_PER_TURN` steps of legal play that restart what has ended.
+
+    The actions were drawn beforehand, for both programs alike: this measures rules, not dice.
+    """
+    generator = Generator(game.device).manual_seed(seed)
+    state = game.init(BATCH, generator)
+    script: list[Tensor] = []
+    for _ in range(STEPS_PER_TURN):
+        weights = state.legal_actions.flatten(0, 1).float()
+        actions = choose(weights, generator).view(BATCH, 2)
+        script.append(actions)
+        state = game.step(state, actions, generator)
+        state = game.reset(state, state.ended, generator)
+    start = game.init(BATCH, generator)
+
+    def play() -> None:
+        state = start
+        for actions in script:
+            state = game.step(state, actions, generator)
+            state = game.reset(state, state.ended, generator)
+
+    return play
+
+
+def _pgx_random_play(name: str, seed: int) -> Callable[[], Any] | None:
+    """The same in pgx, if it is installed (extra `peers`) and knows the game."""
+    ids = {"connect": "connect_four"}
+    if name not in ids or importlib.util.find_spec("pgx") is None:
+        return None
+    jax, pgx = importlib.import_module("jax"), importlib.import_module("pgx")
+    auto_reset = importlib.import_module("pgx.experimental.wrappers").auto_reset
+    game = pgx.make(ids[name])
+    init, step = jax.jit(jax.vmap(game.init)), jax.jit(jax.vmap(auto_reset(game.step, game.init)))
+    key = jax.random.PRNGKey(seed)
+    start = init(jax.random.split(key, BATCH))
+    state, script = start, []
+    for _ in range(STEPS_PER_TURN):
+        key, draw = jax.random.split(key)
+        logits = jax.numpy.log(state.legal_action_mask.astype(jax.numpy.float32))
+        actions = jax.random.categorical(draw, logits, axis=1)
+        script.append(actions)
+        state = step(state, actions)
+
+    def play() -> None:
+        state = start
+        for actions in script:
+            state = step(state, actions)
+        jax.block_until_ready(state)
+
+    return play
+
+
+# Training
+
+
+def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]:
+    """Learner steps per second, against what the bare network allows on the same data.
+
+    The bare network does only the unavoidable: one forward per decision to act, then forward,
+    backward and the optimiser's step in each epoch, on observations that are already there.
+    """
+    from selfplay.__main__ import _precision  # the command's own default
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainConfig(seed=seed, device=str(device), precision=_precision("auto"))
+        trainer = Trainer(config, Path(folder))
+        algorithm = trainer.algorithm
+        steps = trainer.arenas.num_rows * algorithm.config.num_steps
+
+        def learn() -> None:
+            algorithm.learn(steps, log_interval=1_000_000, reset_num_timesteps=False)
+
+        trainer.before_rollout()
+        times = turn_about([learn, lambda: _bare_network(algorithm)], device)
+    speeds = [steps / t for t in times]
+    return [
+        Row("learner", speeds[0], "steps/s", "bare network", speeds[1]),
+    ]
+
+
+def _bare_network(algorithm: LifelongPPO) -> None:
+    rollout, network = algorithm.rollout, algorithm.policy.network
+    assert rollout is not None
+    state = algorithm.states[:, 0].clone()
+    with torch.no_grad():
+        for t in range(len(rollout.frames)):
+            network(rollout.frames[t], rollout.legal_actions[t], state)
+    weights = {name: w.clone() for name, w in network.state_dict().items()}
+    for rows in algorithm._minibatches():
+        zeros = torch.zeros_like(rollout.value[:, rows])
+        parts = algorithm._losses(rollout, rows, zeros, rollout.value[:, rows])
+        algorithm._descend(parts["loss"])
+    network.load_state_dict(weights)
+
+
+# Decisions
+
+
+def percentiles(times_s: list[float]) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds."""
+    return float(np.percentile(times_s, 50) * 1e3), float(np.percentile(times_s, 99) * 1e3)
+
+
+def bench_decide(directory: Path, seed: int, traces: int = 20_000) -> list[Row]:
+    """Milliseconds per decision on one thread, looks and memory included."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    agent = LifelongAgent.load(directory)
+    _fill(agent.hippocampus, traces, seed)
+    game = envs.make("connect")
+    generator = Generator().manual_seed(seed)
+    times: list[float] = []
+    while len(times) < 2000:
+        state = game.init(1, generator)
+        agent.begin_game("connect", "benchmark")
+        while not bool(state.ended):
+            obs = {
+                "observation": game.frame(state, state.seat)[0],
+                "action_mask": legal_of(state, state.seat)[0],
+            }
+            start = time.perf_counter()
+            agent.act(obs)  # type: ignore[arg-type]
+            times.append(time.perf_counter() - start)
+            actions = choose(legal_of(state, state.seat).float(), generator)
+            state = game.step(state, actions[:, None].expand(1, 2), generator)
+    torch.set_num_threads(threads)
+    median, p99 = percentiles(times[200:])
+    return [
+        Row(f"decision, median, {traces:,} traces", median, "ms"),
+        Row(f"decision, p99, {traces:,} traces", p99, "ms"),
+    ]
+
+
+def _fill(hippocampus: Hippocampus, traces: int, seed: int) -> None:
+    """Games of random keys and frames, as many as give `traces` traces."""
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 255, (20, 3, 64, 64), dtype=np.uint8)
+    frames[:, :, ::2] = 0
+    for start in range(0, traces, 20):
+        episode = Episode("connect", f"somebody-{start % 50}", 1.0)
+        for i in range(20):
+            key = random.standard_normal(hippocampus.key_size).astype(np.float32)
+            episode.traces.append(_random_trace(key / np.linalg.norm(key), frames[i], random))
+        hippocampus.remember(episode, "benchmark")
+
+
+def _random_trace(
+    key: np.ndarray[Any, Any], frame: np.ndarray[Any, Any], random: np.random.Generator
+) -> Trace:
+    return Trace(
+        code=fingerprint(key.view(np.uint8)),
+        key=key,
+        frame=frame,
+        state=np.zeros(224, np.float32),
+        fixations=np.zeros((1, 2), np.int64),
+        action=int(random.integers(7)),
+        legal_actions=np.ones(16, np.bool_),
+        policy=np.full(16, 1 / 16, np.float32),
+        value=0.0,
+    )
+
+
+def bench_recall(seed: int, traces: int = 20_000) -> list[Row]:
+    """Milliseconds per recall of 8 neighbours on one thread, against bare FAISS."""
+    hippocampus = Hippocampus.open(None, KEY_SIZE)
+    _fill(hippocampus, traces, seed)
+    _, keys = hippocampus.store.read_keys()
+    bare = faiss.IndexFlatL2(KEY_SIZE)
+    bare.add(keys)
+    random = np.random.default_rng(seed)
+    queries = keys[random.integers(0, len(keys), 2000)][:, None]
+    faiss.omp_set_num_threads(1)
+    ours, theirs = [], []
+    for query in queries:
+        start = time.perf_counter()
+        hippocampus.recall(query, 8)
+        middle = time.perf_counter()
+        bare.search(query, 8)
+        ours.append(middle - start)
+        theirs.append(time.perf_counter() - middle)
+    rows = []
+    for name, ms, peer_ms in zip(
+        ("median", "p99"), percentiles(ours), percentiles(theirs), strict=True
+    ):
+        rows.append(Row(f"recall, {name}, {traces:,} traces", ms, "ms", "bare FAISS", peer_ms))
+    return rows
+
+
+# Strength
+
+
+LADDER = ("random", "connect/one_ply", "connect/negamax-2", "connect/negamax-4")
+
+
+def bench_strength(directory: Path, device: torch.device, seed: int, games: int) -> list[Row]:
+    """The bare policy (memory off) against the ladder, and on positions solved exactly."""
+    network = load_network(directory, device)
+    game = envs.make("connect", device)
+    rows = []
+    for name in LADDER:
+        players = (NetworkPlayer(network, "agent", greedy=True), make_scripted(name))
+        generator = Generator(device).manual_seed(seed)
+        result = play_match(game, players, games, generator)
+        rows.append(Row(f"score against {name}, {games} games", result.total.score, ""))
+    share, chance = value_keeping(network, device)
+    rows.append(Row("share of decisive positions kept", share, "", "random legal move", chance))
+    return rows
+
+
+def value_keeping(network: DualStreamNetwork, device: torch.device) -> tuple[float, float]:
+    """On positions whose legal moves differ in sign: the share of value-keeping choices.
+
+    Returns:
+        The greedy network's share, and that expected of a random legal move.
+    """
+    game = envs.make("connect", device)
+    generator = Generator(device)
+    observations, keeps = [], []
+    for position in json.loads(POSITIONS.read_text())["positions"]:
+        scores = [None if s is None else (s > 0) - (s < 0) for s in position["scores"]]
+        signs = [s for s in scores if s is not None]
+        if len(set(signs)) < 2:
+            continue
+        state = game.init(1, generator)
+        for column in position["moves"]:
+            state = game.step(state, torch.full((1, 2), int(column), device=device), generator)
+        observations.append(
+            Observation(game.frame(state, state.seat), legal_of(state, state.seat), state.seat)
+        )
+        keeps.append([s == max(signs) if s is not None else None for s in scores])
+    frames = torch.cat([o.frames for o in observations])
+    legal = torch.cat([o.legal_actions for o in observations])
+    with torch.no_grad():
+        thought = network(frames, legal, network.initial_state(len(frames)))
+    chosen = thought.log_probs.argmax(1).tolist()
+    kept = [bool(keep[column]) for keep, column in zip(keeps, chosen, strict=True)]
+    chances = [np.mean([k for k in keep if k is not None]) for keep in keeps]
+    return float(np.mean(kept)), float(np.mean(chances))
