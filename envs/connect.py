@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games
+from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games, merge
 from envs.frames import GRID, TileBank, disc, solid
 
 OWN = (255, 196, 0)
@@ -100,8 +100,12 @@ class Connect(Game[ConnectState]):
         boards = torch.zeros(num_games, NUM_SEATS, dtype=torch.int64, device=self.device)
         return self.from_boards(boards, torch.zeros_like(boards[:, 0]))
 
+    def reset(self, state: ConnectState, mask: Tensor, generator: Generator) -> ConnectState:
+        """Fresh games in the masked rows; they are all alike, so that one row is made."""
+        return merge(mask, self.init(1, generator), state)
+
     def from_boards(self, boards: Tensor, seat: Tensor) -> ConnectState:
-        """The state of unfinished positions: (B, 2) bitboards, (B,) the seat to move."""
+        """The state of unfinished positions at tick 0: (B, 2) bitboards, (B,) seat to move."""
         nobody = torch.zeros(len(seat), dtype=torch.bool, device=self.device)
         occupied = boards[:, 0] | boards[:, 1]
         return ConnectState(
@@ -110,15 +114,10 @@ class Connect(Game[ConnectState]):
             rewards=torch.zeros(len(seat), NUM_SEATS, device=self.device),
             terminated=nobody,
             truncated=nobody,
-            ticks=self.count_discs(occupied),
+            ticks=torch.zeros_like(seat, dtype=torch.int32),
             boards=boards,
             seat=seat,
         )
-
-    def count_discs(self, board: Tensor) -> Tensor:
-        """(B,) int32 set bits of (B,) boards."""
-        bits = torch.arange(NO_BIT, device=self.device)
-        return ((board[:, None] >> bits) & 1).sum(1, dtype=torch.int32)
 
     def _legal(self, occupied: Tensor, ended: Tensor, to_move: Tensor) -> Tensor:
         free = (self._tops & (occupied | self._closed)[:, None]) == 0

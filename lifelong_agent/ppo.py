@@ -155,8 +155,9 @@ class LifelongPPO(BaseAlgorithm):
         self, total: int, callback: MaybeCallback, fresh: bool, name: str, progress_bar: bool
     ) -> tuple[int, BaseCallback]:
         """SB3's preparations, whose environment reset a stream does not need."""
-        if self.stream is None:
+        if self._needs_stream():
             assert self.env is not None, "learn needs an environment: set_env first"
+            self.rollout = None
             prepared = self._setup_learn(total, callback, fresh, name, progress_bar)
             self.stream = VecEnvStream(self.env, self.device)
         else:
@@ -168,6 +169,19 @@ class LifelongPPO(BaseAlgorithm):
         if self.rollout is None:
             self._allocate(self.stream)
         return prepared
+
+    def _needs_stream(self) -> bool:
+        """No stream yet, or one of an environment that `set_env` has replaced."""
+        if isinstance(self.stream, VecEnvStream):
+            return self.stream.env is not self.env
+        return self.stream is None
+
+    def _excluded_save_params(self) -> list[str]:
+        mine = ["stream", "rollout", "states", "start_states"]
+        return [*super()._excluded_save_params(), *mine]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.optimizer"], []
 
     def _allocate(self, stream: Stream) -> None:
         first = stream.observe()

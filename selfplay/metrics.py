@@ -60,7 +60,9 @@ def losses_until_broken(results: list[int]) -> int | None:
 
 
 def relapsed(results: list[int], retest: int) -> bool:
-    """Whether a broken opponent wins the retest, or one of its own last five games."""
-    if losses_until_broken(results) is None:
-        return False
-    return retest < 0 or min(results[-5:]) < 0
+    """Whether a broken opponent wins the retest, or one of its own last five games.
+
+    Losses before it was broken are no relapses.
+    """
+    until = losses_until_broken(results)
+    return until is not None and (retest < 0 or min(results[until:][-5:]) < 0)

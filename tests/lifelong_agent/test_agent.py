@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import envs
+from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
+from lifelong_agent.keys import KEY_SIZE, KeyEncoder, sketch
+from memory import fingerprint
+from selfplay.adapt import play_live
+from selfplay.players import Stubborn, legal_of
+from selfplay.rollout import random_positions
+
+
+@pytest.fixture(scope="module")
+def network() -> DualStreamNetwork:
+    torch.manual_seed(0)
+    return DualStreamNetwork(NetworkConfig())
+
+
+def observation(game: envs.Game, state: envs.State) -> dict:
+    return {
+        "observation": game.frame(state, state.seat)[0],
+        "action_mask": legal_of(state, state.seat)[0],
+    }
+
+
+def fresh(game: envs.Game) -> envs.State:
+    return game.init(1, torch.Generator())
+
+
+def test_two_boards_that_differ_by_one_disc_are_told_apart(network: DualStreamNetwork) -> None:
+    game = envs.make("connect")
+    generator = torch.Generator().manual_seed(1)
+    state = random_positions(game, 400, 30, 0.8, generator)
+    cells = torch.tensor([c * 7 + r for c in range(7) for r in range(6)])
+    cell = cells[torch.randint(42, (400,), generator=generator)]
+    boards = state.boards.clone()
+    boards[:, 0] ^= 1 << cell  # one disc more, or one less
+    seat = torch.zeros(400, dtype=torch.int64)
+    one = game.frame(state, seat)
+    other = game.frame(game.from_boards(boards, seat), seat)
+    keys = KeyEncoder.unfitted(network.config.eyes.reading)
+    with torch.no_grad():
+        key = keys(network.eyes(one).reading, one)
+        other_key = keys(network.eyes(other).reading, other)
+        again = keys(network.eyes(one).reading, one)
+    apart = (key - other_key).square().sum(1) > 1e-4
+    same = (key - again).square().sum(1) < 1e-8
+    codes = [
+        fingerprint(a.numpy()) != fingerprint(b.numpy()) for a, b in zip(one, other, strict=True)
+    ]
+    assert apart.float().mean() >= 0.99
+    assert np.mean(codes) == 1
+    assert same.all()
+
+
+def test_keys_have_unit_length(network: DualStreamNetwork) -> None:
+    frames = torch.randint(0, 255, (5, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        readings = network.eyes(frames).reading
+    keys = KeyEncoder.fit(torch.randn(200, readings.shape[1]))(readings, frames)
+    assert keys.shape == (5, KEY_SIZE)
+    assert torch.allclose(keys.norm(dim=1), torch.ones(5), atol=1e-5)
+    assert torch.equal(sketch(frames), sketch(frames.clone()))
+
+
+def test_a_lost_game_makes_the_agent_play_differently_the_next_time(
+    network: DualStreamNetwork,
+) -> None:
+    game = envs.make("connect", validate=True)
+    agent = LifelongAgent(network)
+    opponent = Stubborn(1)
+    results = [play_live(game, agent, 0, opponent) for _ in range(2)]
+    games = list(agent.hippocampus.store.read_episodes("connect", opponent.name))
+    assert results[0] == -1
+    assert [t.action for t in games[0].traces] != [t.action for t in games[1].traces]
+    assert agent.record(opponent.name).games == 2
+    assert agent.record("nobody").games == 0
+
+
+def test_without_a_memory_of_it_the_agent_plays_as_its_network_does(
+    network: DualStreamNetwork,
+) -> None:
+    game = envs.make("connect")
+    state = fresh(game)
+    agent = LifelongAgent(network)
+    agent.begin_game("connect", "ana")
+    decision = agent.act(observation(game, state))
+    with torch.no_grad():
+        thought = network(
+            game.frame(state, state.seat), legal_of(state, state.seat), network.initial_state(1)
+        )
+    assert torch.allclose(decision.probabilities, thought.log_probs.exp(), atol=1e-6)
+    assert decision.probabilities[0, 7:].sum() == 0
+    assert decision.fixations.shape == (1, 1, 2)
+
+
+def test_the_recurrent_state_is_carried_within_a_game_and_not_between_games(
+    network: DualStreamNetwork,
+) -> None:
+    game = envs.make("connect")
+    agent = LifelongAgent(network)
+    first = []
+    for _ in range(2):
+        agent.begin_game("connect", "ana")
+        first.append(agent.act(observation(game, fresh(game))).value)
+        carried = agent.act(observation(game, fresh(game))).value
+    assert torch.equal(*first)
+    assert not torch.equal(first[0], carried)
+
+
+def test_saved_and_loaded_it_decides_the_same(network: DualStreamNetwork, tmp_path: Path) -> None:
+    game = envs.make("connect")
+    keys = KeyEncoder.fit(torch.randn(200, network.config.eyes.reading))
+    agents = [LifelongAgent(network, keys=keys)]
+    agents[0].save(tmp_path)
+    agents.append(LifelongAgent.load(tmp_path))
+    assert not list(tmp_path.glob("*.p*kl*"))
+    decisions = []
+    for agent in agents:
+        agent.begin_game("connect", "ana")
+        decisions.append(agent.act(observation(game, fresh(game))))
+    assert torch.equal(decisions[0].probabilities, decisions[1].probabilities)
+    assert torch.equal(agents[0].keys.projection, agents[1].keys.projection)
+
+
+def test_what_does_not_fit_is_refused_in_words(network: DualStreamNetwork) -> None:
+    agent = LifelongAgent(network)
+    game = envs.make("connect")
+    obs = observation(game, fresh(game))
+    with pytest.raises(RuntimeError, match="begin_game"):
+        agent.act(obs)
+    with pytest.raises(RuntimeError, match="begin_game"):
+        agent.end_game(1)
+    with pytest.raises(ValueError, match="name"):
+        agent.begin_game("connect", " ")
+    agent.begin_game("connect", "ana")
+    with pytest.raises(ValueError, match="uint8 frame"):
+        agent.act(obs | {"observation": obs["observation"][:, :32]})
+    with pytest.raises(ValueError, match="something legal"):
+        agent.act(obs | {"action_mask": torch.zeros(16, dtype=torch.bool)})
+    with pytest.raises(ValueError, match="between -1 and 1"):
+        agent.end_game(2)
+
+
+def test_a_missing_agent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no agent at"):
+        LifelongAgent.load(tmp_path / "nowhere")

@@ -1,0 +1,208 @@
+import json
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory import Answer, MemoryBusyError, MemoryDamagedError, Store
+from memory.store import seal
+from tests.memory.make import make_episode
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(store: Store, situations: list[int], result: float = 1.0) -> list[int]:
+    episode = make_episode(situations, result)
+    answers = {("ana", t.code, t.action): Answer(0.5, 1) for t in episode.traces}
+    rows = [("ana", episode.traces[0].code, [0], 1, 0.5, [-1])]
+    return store.write_game(episode, answers, rows, "v")
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    folder = tmp_path / "memory"
+    store = Store(folder)
+    for start in range(0, 60, 3):
+        write(store, [start, start + 1, start + 2], result=start % 2)
+    store.close()
+    return folder
+
+
+def contents(store: Store) -> list[list[tuple]]:
+    return [
+        sorted(store.connection.execute(f"SELECT * FROM {table}"))
+        for table in ("games", "traces", "answers", "strategies")
+    ]
+
+
+def test_a_game_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ids = write(store, [1, 2], result=-1)
+    found = store.read_traces([*ids, 99])
+    store.close()
+    assert list(found) == ids
+    opponent, trace = found[ids[0]]
+    original = make_episode([1, 2], -1).traces[0]
+    assert opponent == "ana"
+    assert trace.code == original.code
+    assert np.array_equal(trace.frame, original.frame)
+    assert np.array_equal(trace.legal_actions, original.legal_actions)
+    assert np.array_equal(trace.fixations, original.fixations)
+    assert np.allclose(trace.key, original.key, atol=1e-3)
+    assert np.array_equal(trace.state, original.state)
+
+
+def test_ids_are_never_used_twice(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = write(store, [1, 2])
+    store.connection.execute("DELETE FROM traces")
+    assert min(write(store, [3])) > max(first)
+    store.close()
+
+
+def test_the_memory_writes_ahead_and_syncs_fully(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store.connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    store.close()
+
+
+def test_two_programs_cannot_open_one_memory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(MemoryBusyError, match="in use"):
+        Store(tmp_path)
+    store.close()
+    Store(tmp_path).close()
+
+
+def test_a_newer_memory_is_refused_and_left_alone(filled: Path) -> None:
+    with sqlite3.connect(filled / "memory.sqlite") as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE name = 'schema_version'")
+    connection.close()
+    before = (filled / "memory.sqlite").read_bytes()
+    with pytest.raises(ValueError, match="newer version"):
+        Store(filled)
+    assert (filled / "memory.sqlite").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    with pytest.raises(ValueError, match=r"file.* cannot be written"):
+        Store(blocker / "memory")
+
+
+def test_a_full_disk_stores_nothing_of_the_game_and_keeps_the_rest(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write(store, [1, 2])
+    before = contents(store)
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    episode = make_episode(list(range(100, 140)), 1)
+    for trace in episode.traces:
+        trace.frame = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
+    with pytest.raises(ValueError, match="could not be stored"):
+        store.write_game(episode, {}, [], "v")
+    assert contents(store) == before
+    store.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_named_and_the_last_good_copy_kept(filled: Path, share: float) -> None:
+    path = filled / "memory.sqlite"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    damaged = path.read_bytes()
+    with pytest.raises(MemoryDamagedError, match=r"memory\.sqlite is damaged.*last good copy"):
+        Store(filled)
+    assert path.read_bytes() == damaged
+    shutil.copy(filled / "memory.backup.sqlite", path)
+    store = Store(filled)
+    assert store.count("games") == 20
+    store.close()
+
+
+def test_a_flipped_bit_is_named_or_did_not_matter(filled: Path) -> None:
+    path = filled / "memory.sqlite"
+    sound = path.read_bytes()
+    store = Store(filled)
+    wanted = contents(store)
+    store.close()
+    dice = random.Random(0)
+    named = 0
+    for _ in range(150):
+        spoiled = bytearray(sound)
+        spoiled[dice.randrange(len(sound))] ^= 1 << dice.randrange(8)
+        path.write_bytes(spoiled)
+        complaint = ""
+        try:
+            store = Store(filled)
+        except ValueError as error:
+            complaint = str(error)
+            named += 1
+        else:
+            assert contents(store) == wanted
+            store.close()
+        assert complaint == "" or "memory.sqlite" in complaint
+        for leftover in filled.glob("memory.sqlite-*"):
+            leftover.unlink()
+    assert named > 20  # the other bits lie in space that holds nothing
+
+
+def test_a_missing_database_or_a_lost_log_is_noticed_by_the_ledger(filled: Path) -> None:
+    (filled / "memory.sqlite").rename(filled / "elsewhere")
+    with pytest.raises(MemoryDamagedError, match="missing"):
+        Store(filled)
+    (filled / "elsewhere").rename(filled / "memory.sqlite")
+    (filled / "memory.ledger").write_text(json.dumps({"last_game": 21, "seal": seal([21])}))
+    with pytest.raises(MemoryDamagedError, match="game 21 was stored but only 20"):
+        Store(filled)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"last_game": 7, "seal": 1}', "[]"])
+def test_a_damaged_ledger_is_made_anew(filled: Path, content: str) -> None:
+    (filled / "memory.ledger").write_text(content)
+    Store(filled).close()
+    assert json.loads((filled / "memory.ledger").read_text())["last_game"] == 20
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from memory import Store
+from tests.memory.test_store import write
+store = Store(Path(sys.argv[1]))
+number = store.last_game()
+while True:
+    number += 1
+    write(store, [number % 200, (number + 1) % 200])
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments_lose_no_finished_game(tmp_path: Path) -> None:
+    dice = random.Random(1)
+    finished = 0
+    for _ in range(50):
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT
+        ) as child:
+            assert child.stdout is not None
+            child.stdout.readline()  # it plays
+            time.sleep(dice.uniform(0, 0.15))
+            child.send_signal(signal.SIGKILL)
+            lines = child.stdout.read().decode().split("\n")
+        whole = [int(line) for line in lines[:-1] if line]
+        finished = max([finished, *whole])
+        store = Store(tmp_path)
+        assert store.count("games") == store.last_game() >= finished
+        assert store.count("traces") == 2 * store.last_game()
+        store.close()
+    assert finished > 50
