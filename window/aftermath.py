@@ -1,0 +1,169 @@
+"""What follows a game: the good and the bad strategies that the agent noted, and its sleep.
+
+It fills the side of the match's window; the board stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pygame
+from pygame import Rect, Surface
+from pygame.event import Event
+
+from lifelong_agent import GameSummary
+from memory import SleepReport, Strategy
+from window.theme import BAD, EDGE, FOCUS, GOOD, MUTED, PANEL, RAISED, Canvas, Colour, mix
+from window.thinker import SLEEP_BUDGET_S
+
+SCROLL = 46.0
+Painter = Callable[[npt.NDArray[np.uint8], int], Surface]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Cards under one heading."""
+
+    title: str
+    colour: Colour
+    cards: tuple[Strategy, ...]
+
+
+def chapters(summary: GameSummary) -> list[Chapter]:
+    """Good, bad, and what is not proven either way; those without cards are left out."""
+    every = [
+        Chapter("Good strategies", GOOD, summary.good),
+        Chapter("Bad strategies", BAD, summary.bad),
+        Chapter("Not sure yet", FOCUS, summary.undetermined),
+    ]
+    return [chapter for chapter in every if chapter.cards]
+
+
+class Aftermath:
+    """The cards and the sleep of one finished game.
+
+    Args:
+        summary: what the agent noted, as soon as it has.
+        sleep: how its sleep went, as soon as it is over.
+        paint: makes a small picture of a frame.
+    """
+
+    def __init__(
+        self, summary: Future[GameSummary], sleep: Future[SleepReport], paint: Painter
+    ) -> None:
+        self._summary, self._sleep, self._paint = summary, sleep, paint
+        self._asleep_s = 0.0
+        self._scroll = 0.0
+        self._hidden_units = 0.0
+        self._pictures: dict[tuple[int, int], Surface] = {}
+
+    @property
+    def settled(self) -> bool:
+        """Whether the agent has noted and slept."""
+        return self._summary.done() and self._sleep.done()
+
+    def handle(self, event: Event) -> None:
+        """The wheel and the arrows scroll."""
+        if event.type == pygame.MOUSEWHEEL:
+            self._move(-event.y * SCROLL)
+        elif event.type == pygame.KEYDOWN and event.key in (pygame.K_DOWN, pygame.K_UP):
+            self._move(SCROLL if event.key == pygame.K_DOWN else -SCROLL)
+
+    def _move(self, units: float) -> None:
+        self._scroll = max(0.0, min(self._hidden_units, self._scroll + units))
+
+    def update(self, dt_s: float) -> None:
+        """Let the sleep's bar grow."""
+        if self._summary.done() and not self._sleep.done():
+            self._asleep_s += dt_s
+
+    def draw(self, canvas: Canvas, place: Rect) -> None:
+        """Cards above, sleep below."""
+        foot = Rect(place.left, place.bottom - canvas.px(56), place.width, canvas.px(56))
+        self._draw_sleep(canvas, foot)
+        cards = Rect(place.left, place.top, place.width, foot.top - place.top - canvas.px(10))
+        before = canvas.surface.get_clip()
+        canvas.surface.set_clip(cards)
+        bottom = self._draw_cards(canvas, cards.move(0, -canvas.px(self._scroll + 1)))
+        canvas.surface.set_clip(before)
+        beyond = (bottom - cards.bottom) / canvas.unit
+        self._hidden_units = max(0.0, self._scroll + beyond)
+        self._scroll = min(self._scroll, self._hidden_units)
+        if self._hidden_units > 1:
+            self._draw_bar(canvas, cards)
+
+    def _draw_bar(self, canvas: Canvas, cards: Rect) -> None:
+        """How far the cards are scrolled."""
+        whole = cards.height + canvas.px(self._hidden_units)
+        track = Rect(cards.right + canvas.px(5), cards.top, canvas.px(4), cards.height)
+        thumb = track.copy()
+        thumb.height = max(canvas.px(16), track.height * cards.height // whole)
+        thumb.top += round((track.height - thumb.height) * self._scroll / self._hidden_units)
+        canvas.panel(track, PANEL, radius=2)
+        canvas.panel(thumb, EDGE, radius=2)
+
+    def _draw_cards(self, canvas: Canvas, place: Rect) -> int:
+        if not self._summary.done():
+            return canvas.paragraph("The agent thinks the game over…", place, 15, MUTED)
+        found = chapters(self._summary.result())
+        if not found:
+            return canvas.paragraph("Nothing in this game stood out to it.", place, 15, MUTED)
+        y = place.top
+        for chapter in found:
+            title = canvas.text(
+                chapter.title, size=15, bold=True, colour=chapter.colour, topleft=(place.left, y)
+            )
+            y = title.bottom + canvas.px(7)
+            for strategy in chapter.cards:
+                y = self._draw_card(canvas, Rect(place.left, y, place.width, 0), strategy, chapter)
+            y += canvas.px(8)
+        return y
+
+    def _draw_card(self, canvas: Canvas, place: Rect, strategy: Strategy, chapter: Chapter) -> int:
+        """A picture of the position, and the sentence; returns where the next card begins."""
+        pad, side = canvas.px(10), canvas.px(74)
+        picture = self._picture(strategy, side)
+        indent = pad + (picture.get_width() + pad if picture else 0) + canvas.px(4)
+        words = place.width - indent - pad
+        image = canvas.letters(14).render(strategy.sentence, True, (214, 220, 232), None, words)
+        inside = max(image.get_height(), picture.get_height() if picture else 0)
+        card = Rect(place.left, place.top, place.width, inside + 2 * pad)
+        canvas.panel(card, mix(RAISED, PANEL, 0.3), radius=9)
+        stripe = Rect(card.left, card.top + pad, canvas.px(4), inside)
+        canvas.panel(stripe, chapter.colour, radius=2)
+        if picture:
+            spot = picture.get_rect(left=card.left + pad + canvas.px(4), centery=card.centery)
+            canvas.surface.blit(picture, spot)
+        text = image.get_rect(left=card.left + indent, centery=card.centery)
+        canvas.surface.blit(image, text)
+        return card.bottom + canvas.px(8)
+
+    def _picture(self, strategy: Strategy, size: int) -> Surface | None:
+        if strategy.frame is None:
+            return None
+        key = (id(strategy), size)
+        if key not in self._pictures:
+            self._pictures[key] = self._paint(strategy.frame, size)
+        return self._pictures[key]
+
+    def _draw_sleep(self, canvas: Canvas, place: Rect) -> None:
+        if self._sleep.done():
+            report = self._sleep.result()
+            words, share = f"It slept: {report.reason}.", 1.0
+        elif self._summary.done():
+            words = "It sleeps over the game…"
+            share = min(0.97, self._asleep_s / SLEEP_BUDGET_S)
+        else:
+            words, share = "", 0.0
+        bar = Rect(place.left, place.top, place.width, canvas.px(6))
+        below = Rect(place.left, bar.bottom + canvas.px(7), place.width, canvas.px(40))
+        canvas.paragraph(words, below, 13, MUTED)
+        canvas.panel(bar, RAISED, radius=3)
+        if share * bar.width > 3:
+            canvas.panel(
+                Rect(bar.left, bar.top, round(bar.width * share), bar.height), FOCUS, radius=3
+            )

@@ -1,0 +1,79 @@
+"""The window itself: whether there can be one, how large it is, what is shown, pictures of it.
+
+Nothing here knows what is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pygame
+
+from window import theme
+from window.discs import disc
+
+TITLE = "Lifelong Agent"
+DISPLAYS = ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY", "DISPLAY")
+SCREENLESS_DRIVERS = ("dummy", "offscreen")
+
+
+def has_display() -> bool:
+    """Whether a window can be opened."""
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in DISPLAYS):
+        return False
+    try:
+        pygame.display.init()
+    except pygame.error:
+        return False
+    return True
+
+
+def open_window() -> None:
+    """Open the window at two thirds of the desktop.
+
+    Raises:
+        ValueError: if that is refused.
+    """
+    try:
+        _open_window()
+    except pygame.error as error:
+        raise ValueError(f"no window can be opened: {error}") from None
+
+
+def _open_window() -> None:
+    pygame.display.init()
+    height = 720
+    if pygame.display.get_driver() not in SCREENLESS_DRIVERS:
+        width, height = pygame.display.get_desktop_sizes()[0]
+        height = max(480, min(round(0.7 * height), round(0.6 * width)))
+    pygame.display.set_caption(TITLE)
+    pygame.display.set_icon(disc(64, theme.PERSON))
+    pygame.display.set_mode((3 * height // 2, height), pygame.RESIZABLE)
+    theme.start()
+
+
+def window_surface() -> pygame.Surface:
+    """What is shown; another one after every change of size."""
+    surface = pygame.display.get_surface()
+    if surface is None:
+        raise RuntimeError("the window is closed")
+    return surface
+
+
+def is_screenless() -> bool:
+    """Whether the window exists in memory only, so that nobody can act in it."""
+    return pygame.display.get_driver() in SCREENLESS_DRIVERS
+
+
+def save_picture(path: Path) -> None:
+    """Save the frame shown last.
+
+    Raises:
+        ValueError: if the file cannot be written.
+    """
+    try:
+        pygame.image.save(window_surface(), str(path))
+    except (pygame.error, OSError) as error:
+        raise ValueError(f"cannot save the screenshot {path}: {error}") from None

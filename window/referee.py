@@ -1,0 +1,85 @@
+"""One game between a person and the agent: whose turn it is, what is legal, who won.
+
+It keeps the rules' state and knows neither pixels nor clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from envs import Game, State
+from lifelong_agent.agent import AgentObservation
+
+
+@dataclass
+class Referee:
+    """A game on `envs`' rules, one row wide.
+
+    Attributes:
+        game: the rules, with `validate` on.
+        person_seat: 0 if the person begins.
+        seed: of the game's chance.
+        moves: the actions so far.
+        results: what each seat has been paid so far.
+    """
+
+    game: Game[Any]
+    person_seat: int
+    seed: int = 0
+    moves: list[int] = field(default_factory=list)
+    results: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def __post_init__(self) -> None:
+        self._chance = torch.Generator().manual_seed(self.seed)
+        self.state: State = self.game.init(1, self._chance)
+
+    @property
+    def agent_seat(self) -> int:
+        """The other seat."""
+        return 1 - self.person_seat
+
+    @property
+    def ended(self) -> bool:
+        """Whether the game is over."""
+        return bool(self.state.ended[0])
+
+    @property
+    def person_result(self) -> float:
+        """What the person has won so far, in [-1, 1]."""
+        return self.results[self.person_seat]
+
+    def is_turn_of(self, seat: int) -> bool:
+        """Whether `seat` is to move."""
+        return bool(self.state.to_move[0, seat])
+
+    def is_legal(self, action: int) -> bool:
+        """Whether somebody is to move and may do this."""
+        return any(
+            self.is_turn_of(seat) and bool(self.state.legal_actions[0, seat, action])
+            for seat in (0, 1)
+        )
+
+    def play(self, action: int) -> None:
+        """Let whoever is to move do this.
+
+        Raises:
+            ValueError: if it is not allowed.
+        """
+        actions = torch.full((1, 2), action, dtype=torch.int64)
+        self.state = self.game.step(self.state, actions, self._chance)
+        self.moves.append(action)
+        for seat in (0, 1):
+            self.results[seat] += float(self.state.rewards[0, seat])
+
+    def agent_view(self) -> AgentObservation:
+        """What the agent sees and may do."""
+        seat = torch.tensor([self.agent_seat])
+        frame: Tensor = self.game.frame(self.state, seat)[0]
+        return {
+            "observation": frame.numpy(),
+            "action_mask": self.state.legal_actions[0, self.agent_seat].numpy(),
+        }
