@@ -17,8 +17,8 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games, merge
-from envs.frames import GRID, TileBank, disc, solid
+from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games, merge, take
+from envs.frames import GRID, StripBank, disc, solid
 
 OWN = (255, 196, 0)
 OTHER = (222, 52, 66)
@@ -72,40 +72,43 @@ class Connect(Game[ConnectState]):
         self._sign = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], device=self.device)
         self._one_hot = torch.eye(NUM_SEATS, dtype=torch.bool, device=self.device)
         self._shifts = (1, stride, stride - 1, stride + 1)
-        self._cell_bits, self._ground_tiles = self._grid()
-        self._bank = TileBank(
-            [disc(HOLE, BOARD), disc(OWN, BOARD), disc(OTHER, BOARD), solid(GROUND), solid(BOARD)],
-            self.device,
-        )
+        self._cell_bits = self._grid()
+        self._bank = self._draw_bank()
+        boards = torch.zeros(1, NUM_SEATS, dtype=torch.int64, device=self.device)
+        self._start = self.from_boards(boards, boards[:, 0])
 
     def _tensor(self, values: list[int], filler: int) -> Tensor:
         return torch.tensor(
             values + [filler] * (NUM_ACTIONS - len(values)), dtype=torch.int64, device=self.device
         )
 
-    def _grid(self) -> tuple[Tensor, Tensor]:
-        """(64,) bit numbers of the frame's tiles and (64,) what they show when empty."""
+    def _grid(self) -> Tensor:
+        """(64,) the bit that each tile of the frame shows; NO_BIT outside the board."""
         bits = torch.full((GRID, GRID), NO_BIT, dtype=torch.int64)
-        ground = torch.full((GRID, GRID), 3, dtype=torch.int64)
-        ground[-1, : self.columns] = 4
         for c in range(self.columns):
             for r in range(self.rows):
                 bits[GRID - 2 - r, c] = c * (self.rows + 1) + r
-                ground[GRID - 2 - r, c] = 0
-        return bits.flatten().to(self.device), ground.flatten().to(self.device)
+        return bits.flatten().to(self.device)
+
+    def _draw_bank(self) -> StripBank:
+        ground, board = [solid(GROUND)], [solid(BOARD)]
+        cell = [disc(HOLE, BOARD), disc(OWN, BOARD), disc(OTHER, BOARD)]
+        margin = [ground] * (GRID - self.columns)
+        above = [[ground] * GRID] * (GRID - 1 - self.rows)
+        cells = [[cell] * self.columns + margin] * self.rows
+        return StripBank([*above, *cells, [board] * self.columns + margin], self.device)
 
     def init(self, num_games: int, generator: Generator) -> ConnectState:
         """Empty boards, seat 0 to move."""
         check_num_games(num_games)
-        boards = torch.zeros(num_games, NUM_SEATS, dtype=torch.int64, device=self.device)
-        return self.from_boards(boards, torch.zeros_like(boards[:, 0]))
+        return take(self._start, torch.zeros(num_games, dtype=torch.int64, device=self.device))
 
     def reset(self, state: ConnectState, mask: Tensor, generator: Generator) -> ConnectState:
-        """Fresh games in the masked rows; they are all alike, so that one row is made."""
-        return merge(mask, self.init(1, generator), state)
+        """Fresh games in the masked rows; they are all alike, so that one row serves all."""
+        return merge(mask, self._start, state)
 
     def from_boards(self, boards: Tensor, seat: Tensor) -> ConnectState:
-        """The state of unfinished positions at tick 0: (B, 2) bitboards, (B,) seat to move."""
+        """The state of unfinished positions: (B, 2) bitboards, (B,) the seat to move."""
         nobody = torch.zeros(len(seat), dtype=torch.bool, device=self.device)
         occupied = boards[:, 0] | boards[:, 1]
         return ConnectState(
@@ -114,7 +117,7 @@ class Connect(Game[ConnectState]):
             rewards=torch.zeros(len(seat), NUM_SEATS, device=self.device),
             terminated=nobody,
             truncated=nobody,
-            ticks=torch.zeros_like(seat, dtype=torch.int32),
+            ticks=(occupied[:, None] >> self._cell_bits & 1).sum(1, dtype=torch.int32),
             boards=boards,
             seat=seat,
         )
@@ -163,9 +166,9 @@ class Connect(Game[ConnectState]):
         """Draw the board; own discs are yellow, the other's red, whoever looks."""
         own = state.boards.gather(1, seat[:, None])
         other = state.boards.gather(1, 1 - seat[:, None])
-        tiles = self._ground_tiles + (own >> self._cell_bits & 1)
-        tiles += (other >> self._cell_bits & 1) << 1
-        return self._bank.draw(tiles.view(-1, GRID, GRID))
+        shown = own >> self._cell_bits & 1
+        shown += (other >> self._cell_bits & 1) << 1
+        return self._bank.draw(shown.view(-1, GRID, GRID))
 
     def mirror_frames(self, frames: Tensor) -> Tensor:
         """Flip the board; the margin on its right stays where it is."""

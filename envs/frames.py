@@ -1,10 +1,13 @@
 """Fast drawing of 64x64 frames on a grid of 8x8 tiles.
 
-A row of eight pixels of one channel is one int64, so that drawing a batch of frames is one
-gather from a small bank of tiles. Not a renderer for people: the window draws its own.
+A row of tiles that can show only so many pictures is drawn once for each of them; drawing a batch
+of frames is then one gather of 512-byte strips. Not a renderer for people: the window draws its
+own.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,7 @@ from torch import Tensor
 
 TILE = 8
 GRID = 8
-CHUNK_FRAMES = 128
+STRIP = GRID * TILE * TILE
 
 Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -36,38 +39,45 @@ def disc(colour: Colour, ground: Colour, radius: float = 3.4) -> Image:
     return image
 
 
-class TileBank:
-    """Tiles, packed so that a frame is gathered eight pixels at a time.
+class StripBank:
+    """All pictures that each row of tiles can show.
+
+    A strip is 8 pixel rows of 64 pixels of one channel, which is contiguous in a frame. The first
+    strip bank of a classic four-in-a-row board has 3^7 + 2 strips per channel, 3.4 MB.
 
     Args:
-        tiles: one or more (8, 8, 3) uint8 images; a tile's number is its place in the list.
+        rows: for each of the 8 tile rows, from the top, and each of its 8 places, the tiles
+            ((8, 8, 3) uint8) that may stand there.
         device: where frames are drawn.
     """
 
-    def __init__(self, tiles: list[Image], device: torch.device | str = "cpu") -> None:
-        stacked = np.ascontiguousarray(np.stack(tiles).transpose(1, 3, 0, 2))  # y, c, tile, x
-        packed = torch.from_numpy(stacked.view(np.int64)[..., 0])  # (8, 3, tiles)
-        self.num_tiles = len(tiles)
-        self._packed = packed.permute(1, 0, 2).reshape(-1).to(device)  # c, y, tile
-        offsets = torch.arange(3 * TILE, device=device) * self.num_tiles
-        self._offsets = offsets.view(1, 3, 1, TILE, 1).to(torch.int32)
+    def __init__(self, rows: list[list[list[Image]]], device: torch.device | str = "cpu") -> None:
+        strips: list[Image] = []
+        offsets, weights, known = [], [], {}
+        for row in rows:
+            signature = tuple(tuple(tile.tobytes() for tile in place) for place in row)
+            if signature not in known:
+                known[signature] = len(strips)
+                strips += [np.concatenate(tiles, axis=1) for tiles in itertools.product(*row)]
+            sizes = [len(place) for place in row]
+            offsets.append(known[signature])
+            weights.append([int(np.prod(sizes[k + 1 :])) for k in range(GRID)])
+        packed = np.stack(strips).transpose(3, 0, 1, 2).reshape(3 * len(strips), STRIP)
+        self._strips = torch.from_numpy(np.ascontiguousarray(packed).view(np.int64)).to(device)
+        self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
+        channels = torch.arange(3, device=device)[:, None] * len(strips)
+        self._offsets = (channels + torch.tensor(offsets, device=device)).to(torch.int32)
 
-    def draw(self, tiles: Tensor) -> Tensor:
-        """Draw grids of tile numbers.
+    def draw(self, choices: Tensor) -> Tensor:
+        """Draw grids of choices.
 
         Args:
-            tiles: (B, 8, 8) integer, row by row from the top.
+            choices: (B, 8, 8) of any dtype; at each place, which of its tiles is shown.
 
         Returns:
             (B, 3, 64, 64) uint8.
         """
-        grids = tiles.to(torch.int32).view(-1, 1, GRID, 1, GRID)
-        if tiles.device.type != "cpu":
-            return self._gather(grids)
-        parts = [self._gather(part) for part in torch.split(grids, CHUNK_FRAMES)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _gather(self, grids: Tensor) -> Tensor:
-        index = grids + self._offsets  # (B, 3, 8, 8, 8): channel, tile row, pixel row, tile column
-        chunks = self._packed.index_select(0, index.view(-1))
-        return chunks.view(torch.uint8).view(-1, 3, GRID * TILE, GRID * TILE)
+        row = (choices.float() * self._weights).sum(-1).to(torch.int32)  # exact below 2^24
+        index = row[:, None] + self._offsets  # (B, 3, 8)
+        frames = self._strips.index_select(0, index.view(-1))
+        return frames.view(torch.uint8).view(-1, 3, GRID * TILE, GRID * TILE)
