@@ -125,7 +125,7 @@ class Aftermath:
 
     def _draw_card(self, canvas: Canvas, place: Rect, strategy: Strategy, chapter: Chapter) -> int:
         """A picture of the position, and the sentence; returns where the next card begins."""
-        pad, side = canvas.px(10), canvas.px(74)
+        pad, side = canvas.px(10), canvas.px(92)
         picture = self._picture(strategy, side)
         indent = pad + (picture.get_width() + pad if picture else 0) + canvas.px(4)
         words = place.width - indent - pad

@@ -164,8 +164,8 @@ class ConnectBoard:
             return
         cell = self._plan.cell
         surface.blit(ghost(cell, PERSON), self._plan.square(column, row))
-        hover = self._plan.hand.top + round(0.04 * cell * math.sin(4 * self._age_s))
-        surface.blit(disc(cell, PERSON), (self._plan.grid.left + column * cell, hover))
+        place = (self._plan.grid.left + column * cell, self._plan.hand.top)
+        surface.blit(disc(cell, PERSON), place)
 
     def _draw_labels(self, canvas: Canvas, hovered: int | None) -> None:
         size = 0.3 * self._plan.cell / canvas.unit

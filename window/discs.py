@@ -33,7 +33,9 @@ def _picture(colour: Floats, cover: Floats) -> Surface:
     """(S, S, 3) colours and (S, S) cover in [0, 1] to a surface."""
     pixels = np.dstack([colour, 255 * cover]).clip(0, 255).round().astype(np.uint8)
     size = cover.shape[0]
-    return pygame.image.frombuffer(pixels.tobytes(), (size, size), "RGBA").copy()
+    picture = pygame.image.frombuffer(pixels.tobytes(), (size, size), "RGBA")
+    # the window's own format is drawn twice as fast
+    return picture.convert_alpha() if pygame.display.get_surface() else picture.copy()
 
 
 @lru_cache(maxsize=64)

@@ -88,8 +88,8 @@ class Match:
 
     @property
     def lively(self) -> bool:
-        """A match is always drawn."""
-        return True
+        """While something falls or glows; what else changes, changes by an event or seldom."""
+        return not self.paused and (self.board.moving or self.aftermath is not None)
 
     @property
     def persons_turn(self) -> bool:

@@ -33,7 +33,7 @@ class Menu:
 
     def __init__(self, thinker: Thinker, board: Board, name: str = "", starter: int = 0) -> None:
         self._thinker, self._board = thinker, board
-        self.field = NameField(name, GUEST)
+        self.field = NameField("" if name == GUEST else name, GUEST)
         self.starter = Choice(STARTERS, starter)
         self.start = Button("Start", "Enter", primary=True)
         self.leave = Button("Quit", "Esc")

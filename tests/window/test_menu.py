@@ -25,6 +25,15 @@ def test_without_a_name_a_guest_plays(sit_down):
     assert table.screen.name == GUEST
 
 
+def test_a_guest_who_comes_back_finds_the_field_empty_and_somebody_else_their_name(sit_down):
+    for name, found in (("", ""), ("Ana", "Ana")):
+        table = sit_down(name=name)
+        table.start()
+        table.press(pygame.K_ESCAPE)
+        assert isinstance(table.screen, Menu)
+        assert table.screen.field.text == found
+
+
 def test_a_name_ends_at_its_longest_and_takes_no_control_characters(sit_down):
     table = sit_down()
     table.write("a\x07" * 40)
