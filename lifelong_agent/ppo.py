@@ -6,9 +6,11 @@ tensors never leave the device. It knows neither games nor memory.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,9 +23,17 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from torch import Tensor, nn
 
 from lifelong_agent import losses
+from lifelong_agent.archive import read_archive, write_archive
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
-from lifelong_agent.policy import DualStreamPolicy, sample
+from lifelong_agent.policy import DualStreamPolicy, NetworkConfig, sample
+from lifelong_agent.weights import (
+    check_tensors,
+    flatten,
+    load_optimizer,
+    optimizer_tensors,
+    unflatten,
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +122,11 @@ class LifelongPPO(BaseAlgorithm):
     def _attach(self, stream: Stream) -> None:
         self.stream = stream
         self.n_envs = stream.num_rows
-        self.observation_space = spaces.Box(0, 255, stream.obs_shape, np.uint8)
-        self.action_space = spaces.Discrete(stream.num_actions)
+        self._set_spaces(stream.obs_shape, stream.num_actions)
+
+    def _set_spaces(self, obs_shape: tuple[int, int, int], num_actions: int) -> None:
+        self.observation_space = spaces.Box(0, 255, obs_shape, np.uint8)
+        self.action_space = spaces.Discrete(num_actions)
 
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
@@ -124,6 +137,64 @@ class LifelongPPO(BaseAlgorithm):
         assert isinstance(policy, DualStreamPolicy)
         self.policy = policy.to(self.device)
         self.rollout: Rollout | None = None
+
+    def save(
+        self, path: str | Path | io.BufferedIOBase, exclude: Any = None, include: Any = None
+    ) -> None:
+        """Write policy, optimiser and knobs as a zip of safetensors and JSON (never a pickle).
+
+        `.zip` is added to a path without a suffix, as SB3 does.
+        """
+        if isinstance(path, io.BufferedIOBase):
+            raise ValueError("save needs a path")
+        notes = {
+            "network": self.policy.network.config.to_json(),
+            "config": asdict(self.config),
+            "num_timesteps": self.num_timesteps,
+            "learning_rate": self.lr_schedule(self._current_progress_remaining),
+            "seed": self.seed,
+        }
+        parts = {
+            "network": self.policy.network.state_dict(),
+            "optimizer": flatten(optimizer_tensors(self.policy.optimizer)),
+            "generator": {"state": self.generator.get_state()},
+        }
+        write_archive(_zip_path(path), notes, parts)
+
+    @classmethod
+    def load(  # type: ignore[override]
+        cls,
+        path: str | Path | io.BufferedIOBase,
+        env: GymEnv | Stream | None = None,
+        device: torch.device | str = "cpu",
+        **kwargs: Any,
+    ) -> LifelongPPO:
+        """Read what `save` wrote; without `env` it can predict but not learn.
+
+        Raises:
+            ValueError: for a missing or damaged file, or an environment that does not fit.
+        """
+        if isinstance(path, io.BufferedIOBase):
+            raise ValueError("load needs a path")
+        notes, parts = read_archive(_zip_path(path))
+        network = NetworkConfig.from_json(notes["network"])
+        options = {"learning_rate": notes["learning_rate"], "seed": notes["seed"], **kwargs}
+        algorithm = cls(
+            "DualStreamPolicy", env, config=PPOConfig(**notes["config"]), device=device,
+            policy_kwargs={"network": network}, _init_setup_model=False, **options,
+        )  # fmt: skip
+        if env is None:
+            algorithm._set_spaces(network.obs_shape, network.num_actions)
+        algorithm._setup_model()
+        check_tensors(algorithm.policy.network, parts["network"], _zip_path(path))
+        algorithm.policy.network.load_state_dict(parts["network"])
+        load_optimizer(algorithm.policy.optimizer, unflatten(parts["optimizer"]))
+        algorithm.generator.set_state(parts["generator"]["state"])
+        algorithm.num_timesteps = notes["num_timesteps"]
+        return algorithm
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.optimizer"], []
 
     def learn(
         self,
@@ -166,6 +237,7 @@ class LifelongPPO(BaseAlgorithm):
             if self.env is None:
                 self._last_obs = np.zeros(0)  # a stream has no environment to reset
             prepared = self._setup_learn(total, callback, False, name, progress_bar)
+        assert self.stream is not None
         if self.rollout is None:
             self._allocate(self.stream)
         return prepared
@@ -175,13 +247,6 @@ class LifelongPPO(BaseAlgorithm):
         if isinstance(self.stream, VecEnvStream):
             return self.stream.env is not self.env
         return self.stream is None
-
-    def _excluded_save_params(self) -> list[str]:
-        mine = ["stream", "rollout", "states", "start_states"]
-        return [*super()._excluded_save_params(), *mine]
-
-    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        return ["policy", "policy.optimizer"], []
 
     def _allocate(self, stream: Stream) -> None:
         first = stream.observe()
@@ -318,3 +383,8 @@ class LifelongPPO(BaseAlgorithm):
             rewards = [float(info["r"]) for info in self.ep_info_buffer]
             self.logger.record("rollout/ep_rew_mean", float(np.mean(rewards)))
         self.logger.dump(step=self.num_timesteps)
+
+
+def _zip_path(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.suffix else path.with_suffix(".zip")

@@ -122,3 +122,38 @@ def check_tensors(network: DualStreamNetwork, tensors: Mapping[str, Tensor], pat
             )
         if not torch.isfinite(tensors[name]).all():
             raise ValueError(f"{path}: tensor {name} holds NaN or infinity")
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """Moments and step counts, by the parameter's number and their name."""
+    entries = optimizer.state_dict()["state"]
+    return {f"{i}": dict(part) for i, part in entries.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Any]) -> None:
+    """Take up what `optimizer_tensors` gave."""
+    state = {int(i): dict(part) for i, part in tensors.items()}
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Tensor]:
+    """A tree of tensors as one level, named `folder/folder/leaf`."""
+    flat: dict[str, Tensor] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}/")
+        else:
+            flat[prefix + name.replace(".", "~")] = value
+    return flat
+
+
+def unflatten(flat: dict[str, Tensor]) -> dict[str, Any]:
+    """The tree that `flatten` flattened."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *folders, leaf = path.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf.replace("~", ".")] = value
+    return tree

@@ -19,10 +19,14 @@ from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
+    flatten,
     load_network,
+    load_optimizer,
+    optimizer_tensors,
     read_json,
     read_tensors,
     save_network,
+    unflatten,
     write_atomically,
     write_tensors,
 )
@@ -192,7 +196,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint."""
         steps = self.algorithm.num_timesteps
-        write_tensors(self.out / "run.safetensors", _flatten(self.state_dict()))
+        write_tensors(self.out / "run.safetensors", flatten(self.state_dict()))
         notes = {
             "config": dataclasses.asdict(self.config),
             "steps": steps,
@@ -208,7 +212,7 @@ class Trainer:
         algorithm = self.algorithm
         return {
             "network": self.network.state_dict(),
-            "optimizer": _optimizer_tensors(algorithm.policy.optimizer),
+            "optimizer": optimizer_tensors(algorithm.policy.optimizer),
             "generators": {
                 "run": self.generator.get_state(),
                 "algorithm": algorithm.generator.get_state(),
@@ -238,13 +242,13 @@ class Trainer:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
         trainer = Trainer(config, directory)
-        trainer._load(notes, _unflatten(read_tensors(directory / "run.safetensors")))
+        trainer._load(notes, unflatten(read_tensors(directory / "run.safetensors")))
         return trainer
 
     def _load(self, notes: dict[str, Any], tensors: dict[str, Any]) -> None:
         algorithm = self.algorithm
         self.network.load_state_dict(tensors["network"])
-        _load_optimizer(algorithm.policy.optimizer, tensors["optimizer"])
+        load_optimizer(algorithm.policy.optimizer, tensors["optimizer"])
         for name, score in notes["snapshots"]:
             self.league.add(self.network, int(name.split("-")[1]))
             self.league.snapshots[-1].network.load_state_dict(tensors["league"][name])
@@ -291,34 +295,3 @@ class _Watch(BaseCallback):
 
 def _fields(state: envs.State) -> dict[str, Tensor]:
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    entries = optimizer.state_dict()["state"]
-    return {f"{i}": dict(part) for i, part in entries.items()}
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Any]) -> None:
-    state = {int(i): dict(part) for i, part in tensors.items()}
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Tensor]:
-    flat: dict[str, Tensor] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}/")
-        else:
-            flat[prefix + name.replace(".", "~")] = value
-    return flat
-
-
-def _unflatten(flat: dict[str, Tensor]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        *folders, leaf = path.split("/")
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[leaf.replace("~", ".")] = value
-    return tree
