@@ -10,7 +10,7 @@ from window.app import App, AppConfig
 from window.match import Match
 from window.thinker import Thinker
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Table:

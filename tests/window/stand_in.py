@@ -25,7 +25,7 @@ class StandIn:
     """Drops in the first legal column of `habit`; remembers what it was asked."""
 
     habit: tuple[int, ...] = tuple(range(NUM_ACTIONS))
-    thinking_s: float = 0.0
+    gate: threading.Event | None = None
     sleeping_s: float = 0.0
     games: list[tuple[str, str]] = field(default_factory=list)
     results: dict[str, list[float]] = field(default_factory=dict)
@@ -43,7 +43,8 @@ class StandIn:
 
     def act(self, obs) -> Decision:
         self._note()
-        time.sleep(self.thinking_s)
+        if self.gate is not None:
+            assert self.gate.wait(60)
         if self.fails_with is not None:
             raise self.fails_with
         frame, mask = np.asarray(obs["observation"]), np.asarray(obs["action_mask"])

@@ -61,7 +61,8 @@ def test_keys_of_the_number_pad_and_of_other_keyboards_count(sit_down):
 
 
 def test_nothing_happens_out_of_turn_in_a_full_column_or_by_another_button(sit_down):
-    table = sit_down(StandIn(habit=(0, 1), thinking_s=0.05))
+    gate = threading.Event()
+    table = sit_down(StandIn(habit=(0, 1), gate=gate))
     table.start()
     table.click_column(0, button=3)
     table.press(pygame.K_8)
@@ -70,6 +71,7 @@ def test_nothing_happens_out_of_turn_in_a_full_column_or_by_another_button(sit_d
     table.press(pygame.K_1)
     table.press(pygame.K_2)  # the agent is to move
     assert table.match.referee.moves == [0]
+    gate.set()
     table.play(1, 1)
     table.until_my_turn()
     assert table.match.referee.moves == [0, 0, 0, 0, 0, 0]
@@ -89,17 +91,18 @@ def test_the_agent_sees_its_own_seat_and_only_its_own_thread_touches_it(sit_down
 
 
 def test_the_window_does_not_wait_for_a_slow_agent(sit_down):
-    table = sit_down(StandIn(thinking_s=0.5))
+    gate = threading.Event()
+    table = sit_down(StandIn(gate=gate))
     table.start()
     table.press(pygame.K_4)
-    slowest, end = 0.0, time.monotonic() + 0.3
-    while time.monotonic() < end:
-        before = time.monotonic()
-        table.tick()
-        slowest = max(slowest, time.monotonic() - before)
+    for _ in range(60):  # if a frame waited for the agent, this would never end
+        table.tick(0.1)
     assert table.match.referee.moves == [3]
-    assert slowest < 0.25
+    table.press(pygame.K_m)
+    assert table.match.show_mind
+    gate.set()
     table.until_my_turn()
+    assert len(table.match.referee.moves) == 2
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,8 @@ def test_leaving_waits_until_the_agent_has_slept_and_closed(sit_down):
 def test_trouble_in_the_agents_thread_ends_the_program_with_its_message(sit_down):
     table = sit_down(StandIn(fails_with=ValueError("the memory is full")))
     table.start()
-    table.press(pygame.K_1)
+    key = pygame.event.Event(pygame.KEYDOWN, key=pygame.K_1, unicode="", mod=0, scancode=0)
+    pygame.event.post(key)
     with pytest.raises(ValueError, match="the memory is full"):
         table.app.run()
     assert table.agent.closed
