@@ -18,8 +18,9 @@ from lifelong_agent import LifelongAgent
 from selfplay.cli import Options, checked_device, checked_output, guarded, parse, write_json
 from window.app import App, AppConfig
 from window.boards import make_board
-from window.display import has_display
-from window.headless import ScriptedHand, demonstrate
+from window.display import blank_picture, has_display, save_picture
+from window.headless import ScriptedHand, demonstrate, draw_ending
+from window.theme import Canvas
 from window.thinker import Thinker
 from window.widgets import LONGEST_NAME
 
@@ -82,9 +83,14 @@ def play_headless(options: PlayOptions) -> dict[str, Any]:
     print("There is no display here, so this is a demonstration in letters.", flush=True)
     agent = build_agent(options, options.memory)
     try:
-        return demonstrate(agent, options.game, options.seed)
+        shown = demonstrate(agent, options.game, options.seed)
     finally:
         agent.close()
+    if options.screenshot is not None:
+        picture = blank_picture()
+        draw_ending(Canvas(picture), shown)
+        save_picture(picture, options.screenshot)
+    return shown.report()
 
 
 def build_agent(options: PlayOptions, memory: Path | None) -> LifelongAgent:

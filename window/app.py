@@ -106,7 +106,7 @@ class App:
                 self.tick(min(0.1, self._clock.tick(FRAMES_PER_S) / 1000))
             self._note_game()
             if self.config.screenshot is not None:
-                save_picture(self.config.screenshot)
+                save_picture(window_surface(), self.config.screenshot)
         finally:
             pygame.display.quit()
             self._thinker.close()
@@ -151,7 +151,7 @@ class App:
         """F12; the window's title tells how it went, and the game goes on."""
         path = self.config.screenshot or Path(time.strftime("lifelong-%Y%m%d-%H%M%S.png"))
         try:
-            save_picture(path)
+            save_picture(window_surface(), path)
             pygame.display.set_caption(f"{TITLE}: saved {path}")
         except ValueError as error:
             pygame.display.set_caption(f"{TITLE}: {error}")
@@ -216,6 +216,6 @@ class App:
         if self.config.screenshot is None or self._saved or not self.screen.resting:
             return
         self._saved = True
-        save_picture(self.config.screenshot)
+        save_picture(window_surface(), self.config.screenshot)
         if is_screenless() or self.config.stand_in is not None:
             self.running = False

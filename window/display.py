@@ -16,6 +16,7 @@ from window.discs import disc
 
 TITLE = "Lifelong Agent"
 DISPLAYS = ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY", "DISPLAY")
+PLAIN_HEIGHT = 720
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 
 
@@ -44,7 +45,7 @@ def open_window() -> None:
 
 def _open_window() -> None:
     pygame.display.init()
-    height = 720
+    height = PLAIN_HEIGHT
     if pygame.display.get_driver() not in SCREENLESS_DRIVERS:
         width, height = pygame.display.get_desktop_sizes()[0]
         height = max(480, min(round(0.7 * height), round(0.6 * width)))
@@ -67,13 +68,19 @@ def is_screenless() -> bool:
     return pygame.display.get_driver() in SCREENLESS_DRIVERS
 
 
-def save_picture(path: Path) -> None:
-    """Save the frame shown last.
+def blank_picture() -> pygame.Surface:
+    """Something to draw on where there is no display."""
+    theme.start()
+    return pygame.Surface((3 * PLAIN_HEIGHT // 2, PLAIN_HEIGHT), depth=32)
+
+
+def save_picture(picture: pygame.Surface, path: Path) -> None:
+    """Save what is shown.
 
     Raises:
         ValueError: if the file cannot be written.
     """
     try:
-        pygame.image.save(window_surface(), str(path))
+        pygame.image.save(picture, str(path))
     except (pygame.error, OSError) as error:
         raise ValueError(f"cannot save the screenshot {path}: {error}") from None

@@ -6,22 +6,32 @@ It plays by the same rules and with the same agent as the window, and waits for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 
 import envs
 from envs.connect import Connect, ConnectState
 from lifelong_agent import GameSummary
+from memory import SleepReport
 from selfplay.players import make_scripted
+from window.aftermath import Aftermath
+from window.boards import SETTLED_S, make_board
 from window.cells import AGENTS, PERSONS, read_cells
+from window.match_view import AFTERWARDS, MatchView, draw_match
 from window.referee import Referee
+from window.theme import Canvas
 from window.thinker import Agent
 
 OPPONENT = "connect/one_ply"
 MARKS = {0: ".", PERSONS: "o", AGENTS: "X"}
 
+HEADLINES = {1: "The agent lost", 0: "A draw", -1: "The agent won"}
+
 Print = Callable[[str], None]
+T = TypeVar("T")
 
 
 def text_board(referee: Referee) -> str:
@@ -65,34 +75,52 @@ class ScriptedHand:
         return int(self._player.act(referee.game, referee.state, seat, self._chance)[0])
 
 
-def demonstrate(agent: Agent, game: str, seed: int, show: Print = print) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Demonstration:
+    """A finished demonstration.
+
+    Attributes:
+        referee: of the game.
+        summary: what the agent noted.
+        sleep: how it slept over it.
+    """
+
+    referee: Referee
+    summary: GameSummary
+    sleep: SleepReport
+
+    def report(self) -> dict[str, Any]:
+        """In numbers, from the agent's side; 1 is the leftmost column."""
+        return {
+            "game": self.referee.game.variant,
+            "headless": True,
+            "seats": ["agent", OPPONENT],
+            "agent_starts": self.referee.agent_seat == 0,
+            "result": -round(self.referee.person_result),
+            "moves": [action + 1 for action in self.referee.moves],
+        }
+
+
+def demonstrate(agent: Agent, game: str, seed: int, show: Print = print) -> Demonstration:
     """Play one game, move by move, and tell what the agent noted.
 
     Args:
-        agent: plays, and is told how it ended.
+        agent: plays, is told how it ended, and sleeps.
         game: its name.
         seed: of all chance; an even one lets the script begin.
         show: takes each line.
-
-    Returns:
-        The report: who played, the moves (1 is the leftmost column), the agent's result.
     """
     referee, hand = Referee(envs.make(game, validate=True), seed % 2, seed), ScriptedHand(seed)
     agent.begin_game(referee.game.variant, OPPONENT)
     show(f"A demonstration of {referee.game.variant}: the agent (X) against {OPPONENT} (o).")
     while not referee.ended:
         _show_move(agent, referee, hand, show)
-    result = -round(referee.person_result)
-    show({1: "The agent won.", 0: "A draw.", -1: "The agent lost."}[result])
-    _show_summary(agent.end_game(float(result)), show)
-    return {
-        "game": referee.game.variant,
-        "headless": True,
-        "seats": ["agent", OPPONENT],
-        "agent_starts": referee.agent_seat == 0,
-        "result": result,
-        "moves": [action + 1 for action in referee.moves],
-    }
+    show(f"\n{HEADLINES[round(referee.person_result)]}.")
+    summary = agent.end_game(-referee.person_result)
+    _show_summary(summary, show)
+    sleep = agent.sleep()
+    show(f"It slept: {sleep.reason}.")
+    return Demonstration(referee, summary, sleep)
 
 
 def _show_move(agent: Agent, referee: Referee, hand: ScriptedHand, show: Print) -> None:
@@ -110,6 +138,34 @@ def _show_move(agent: Agent, referee: Referee, hand: ScriptedHand, show: Print) 
 
 def _show_summary(summary: GameSummary, show: Print) -> None:
     noted = (*summary.good, *summary.bad, *summary.undetermined)
-    show("What it noted:" if noted else "Nothing stood out to it.")
+    show("What it noted:" if noted else "Nothing in this game stood out to it.")
     for strategy in noted:
         show(f"- {strategy.sentence}")
+
+
+def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
+    """The picture that a window would show at the end of a demonstration."""
+    board = make_board(shown.referee.game.name)
+    board.follow(shown.referee)
+    board.update(SETTLED_S)
+    result = shown.referee.person_result
+    view = MatchView(
+        name=OPPONENT,
+        points=((1 + result) / 2, (1 - result) / 2),
+        referee=shown.referee,
+        board=board,
+        hovering=False,
+        headline=HEADLINES[round(result)],
+        hint=AFTERWARDS,
+        show_mind=False,
+        mind=None,
+        aftermath=Aftermath(_given(shown.summary), _given(shown.sleep), board.thumbnail),
+        buttons=(),
+    )
+    draw_match(canvas, view)
+
+
+def _given(value: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(value)
+    return future

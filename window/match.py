@@ -14,7 +14,7 @@ from pygame.event import Event
 
 from window.aftermath import Aftermath
 from window.boards import Board
-from window.match_view import MatchView, draw_match, draw_pause
+from window.match_view import AFTERWARDS, MatchView, draw_match, draw_pause
 from window.referee import Referee
 from window.screen import Again, Destination, ToMenu
 from window.theme import Canvas
@@ -22,6 +22,7 @@ from window.thinker import Mind, Thinker
 from window.widgets import Button
 
 PAUSE_BEFORE_REPLY_S = 0.35
+HEADLINES = {1: "You won", 0: "A draw", -1: "The agent won"}
 ENTER = (pygame.K_RETURN, pygame.K_KP_ENTER)
 
 
@@ -200,7 +201,7 @@ class Match:
     def draw(self, canvas: Canvas) -> None:
         """Draw this moment."""
         after = self.aftermath is not None
-        headline, hint = self._say_whose_turn()
+        headline, hint = self._say_how_it_stands()
         view = MatchView(
             name=self.setting.name,
             points=(self.setting.tally.person, self.setting.tally.agent),
@@ -218,9 +219,13 @@ class Match:
         if self.paused:
             draw_pause(canvas, (self._resume, self._give_up))
 
-    def _say_whose_turn(self) -> tuple[str, str]:
+    def _say_how_it_stands(self) -> tuple[str, str]:
+        if self.aftermath is not None:
+            return HEADLINES[round(self.referee.person_result)], AFTERWARDS
         if self.referee.is_turn_of(self.referee.person_seat):
             return "Your turn", self.board.hint
         if not self._thinker.awake:
             return "The agent's turn", "It is waking up…"
+        if self._thinker.asleep:
+            return "The agent's turn", "It is still asleep…"
         return "The agent's turn", "It looks, remembers, and thinks…"

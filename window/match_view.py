@@ -31,7 +31,7 @@ from window.thinker import Mind
 from window.widgets import Button, row
 
 AGENT_NAME = "Lifelong Agent"
-HEADLINES = {1: "You won", 0: "A draw", -1: "The agent won"}
+AFTERWARDS = "What the agent noted in this game"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class MatchView:
         referee: of the game.
         board: draws the game.
         hovering: whether to show where the person's move would go.
-        headline: whose turn it is.
+        headline: whose turn it is, or who won.
         hint: what to do, or what is going on.
         show_mind: whether the mind overlay is open.
         mind: the agent's last decision.
@@ -128,13 +128,13 @@ def _draw_play(canvas: Canvas, middle: Rect, view: MatchView) -> None:
 def _draw_after(canvas: Canvas, middle: Rect, view: MatchView, aftermath: Aftermath) -> None:
     result = round(view.referee.person_result)
     colour = {1: PERSON, 0: TEXT, -1: mix(AGENT, TEXT, 0.2)}[result]
-    y = canvas.text(
-        HEADLINES[result], size=27, bold=True, colour=colour, topleft=middle.topleft
-    ).bottom + canvas.px(2)
-    words = "What the agent noted in this game"
-    y = canvas.text(
-        words, size=14, colour=MUTED, width=middle.width, topleft=(middle.left, y)
-    ).bottom + canvas.px(12)
+    title = canvas.text(
+        view.headline, size=27, bold=True, colour=colour, width=middle.width,
+        topleft=middle.topleft,
+    )  # fmt: skip
+    start = (middle.left, title.bottom + canvas.px(2))
+    hint = canvas.text(view.hint, size=14, colour=MUTED, width=middle.width, topleft=start)
+    y = hint.bottom + canvas.px(12)
     aftermath.draw(canvas, Rect(middle.left, y, middle.width, middle.bottom - y))
 
 

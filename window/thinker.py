@@ -92,6 +92,7 @@ class Thinker:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="agent")
         self._unread: deque[Future[object]] = deque()
         self._agent: Future[Agent] = self._submit(build)
+        self._sleep: Future[SleepReport] | None = None
 
     def _submit(self, call: Callable[[], T]) -> Future[T]:
         future = self._worker.submit(call)
@@ -105,6 +106,11 @@ class Thinker:
     def awake(self) -> bool:
         """Whether the agent is loaded."""
         return self._agent.done()
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it has been sent to sleep and has not woken up yet."""
+        return self._sleep is not None and not self._sleep.done()
 
     def begin_game(self, game: str, opponent: str) -> Future[None]:
         """Tell the agent whom it meets."""
@@ -120,7 +126,8 @@ class Thinker:
 
     def sleep(self) -> Future[SleepReport]:
         """Let the agent sleep for at most `SLEEP_BUDGET_S` or so."""
-        return self._ask(lambda agent: agent.sleep(SLEEP_BUDGET_S))
+        self._sleep = self._ask(lambda agent: agent.sleep(SLEEP_BUDGET_S))
+        return self._sleep
 
     def record(self, opponent: str) -> Future[Record]:
         """Ask how the agent fared against somebody."""

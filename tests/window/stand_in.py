@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,11 +21,14 @@ def strategy(mean: float, count: int = 3, frame: np.ndarray | None = None) -> St
 
 @dataclass
 class StandIn:
-    """Drops in the first legal column of `habit`; remembers what it was asked."""
+    """Drops in the first legal column of `habit`; remembers what it was asked.
+
+    It thinks until its gate is open and sleeps until its pillow is taken away.
+    """
 
     habit: tuple[int, ...] = tuple(range(NUM_ACTIONS))
     gate: threading.Event | None = None
-    sleeping_s: float = 0.0
+    pillow: threading.Event | None = None
     games: list[tuple[str, str]] = field(default_factory=list)
     results: dict[str, list[float]] = field(default_factory=dict)
     threads: set[int] = field(default_factory=set)
@@ -81,7 +83,8 @@ class StandIn:
 
     def sleep(self, budget_s: float = 3.0) -> SleepReport:
         self._note()
-        time.sleep(self.sleeping_s)
+        if self.pillow is not None:
+            assert self.pillow.wait(60)
         return SleepReport(True, "rehearsed 12 games, kept what 9 of them taught")
 
     def record(self, opponent: str) -> Record:

@@ -14,6 +14,8 @@ import pytest
 import play
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from tests.window.stand_in import StandIn
+from tests.window.test_looks import near
+from window.theme import AGENT, PERSON
 
 ROOT = Path(play.__file__).parent
 
@@ -104,7 +106,20 @@ def test_without_a_display_a_game_is_printed_move_by_move(no_display, capsys, tm
     assert out.count("Move ") == len(told["moves"])
     assert told["agent_starts"] is True
     assert {1: "The agent won.", 0: "A draw.", -1: "The agent lost."}[told["result"]] in out
+    assert "It slept: " in out
     assert list(tmp_path.iterdir()) == [report]
+
+
+def test_without_a_display_the_picture_is_of_the_end_of_the_demonstration(
+    no_display, tmp_path, weights
+):
+    picture = tmp_path / "end.png"
+    play.main(["--agent", str(weights), "--screenshot", str(picture)])
+    image = pygame.image.load(picture)
+    colours = {tuple(image.get_at((x, y)))[:3] for x in range(0, 1080, 3) for y in range(0, 720, 3)}
+    assert image.get_size() == (1080, 720)
+    assert any(near(colour, PERSON) for colour in colours)
+    assert any(near(colour, AGENT) for colour in colours)
 
 
 def test_the_headless_demonstration_repeats_exactly(no_display, capsys, weights):

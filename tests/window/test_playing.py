@@ -188,8 +188,23 @@ def test_after_a_game_the_points_stand_and_the_menu_knows_the_record(sit_down):
     }
 
 
+def test_a_new_game_may_begin_while_the_agent_sleeps_and_says_so(sit_down):
+    pillow = threading.Event()
+    table = sit_down(StandIn(habit=(6, 5), pillow=pillow))
+    table.start()
+    table.play(1, 1, 1, 1)
+    table.press(pygame.K_RETURN)
+    table.press(pygame.K_3)
+    table.tick(1.0)
+    assert table.match.referee.moves == [2]
+    assert table.match._say_how_it_stands()[1] == "It is still asleep…"
+    pillow.set()
+    table.until_my_turn()
+    assert len(table.match.referee.moves) == 2
+
+
 def test_leaving_waits_until_the_agent_has_slept_and_closed(sit_down):
-    table = sit_down(StandIn(habit=(6, 5), sleeping_s=0.1))
+    table = sit_down(StandIn(habit=(6, 5)))
     table.start()
     table.play(1, 1, 1, 1)
     pygame.event.post(pygame.event.Event(pygame.QUIT))
