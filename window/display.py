@@ -21,12 +21,18 @@ SCREENLESS_DRIVERS = ("dummy", "offscreen")
 
 
 def has_display() -> bool:
-    """Whether a window can be opened."""
+    """Whether a window can be opened that a person can see, or that was asked for by name.
+
+    Without a screen, SDL quietly opens one in memory.
+    """
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in DISPLAYS):
         return False
     try:
         pygame.display.init()
     except pygame.error:
+        return False
+    if is_screenless() and not os.environ.get("SDL_VIDEODRIVER"):
+        pygame.display.quit()
         return False
     return True
 

@@ -15,6 +15,7 @@ import play
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from tests.window.stand_in import StandIn
 from tests.window.test_looks import near
+from window import display
 from window.theme import AGENT, PERSON
 
 ROOT = Path(play.__file__).parent
@@ -120,6 +121,14 @@ def test_without_a_display_the_picture_is_of_the_end_of_the_demonstration(
     assert image.get_size() == (1080, 720)
     assert any(near(colour, PERSON) for colour in colours)
     assert any(near(colour, AGENT) for colour in colours)
+
+
+def test_a_display_that_does_not_answer_is_none(monkeypatch):
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":4711")
+    if sys.platform.startswith("linux"):
+        assert not display.has_display()
 
 
 def test_the_headless_demonstration_repeats_exactly(no_display, capsys, weights):
