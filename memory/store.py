@@ -8,7 +8,6 @@ Nothing here searches or learns.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 import zlib
@@ -20,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from memory.credit import Answer
+from memory.ledger import Ledger
 from memory.traces import Episode, Trace, compress, decompress
 
 SCHEMA_VERSION = 1
@@ -88,7 +88,7 @@ class Store:
             self._create()
             return
         self.path = directory / "memory.sqlite"
-        self.ledger = directory / "memory.ledger"
+        self.ledger = Ledger(directory / "memory.ledger")
         self.backup = directory / "memory.backup.sqlite"
         self._take_lock(directory)
         try:
@@ -116,11 +116,9 @@ class Store:
             ) from None
 
     def _open(self) -> None:
-        is_new = not self.path.exists()
-        if is_new and self.ledger.exists():
-            raise self._damaged("it is missing, although games were stored")
-        if not is_new and self.path.stat().st_size == 0 and self.ledger.exists():
-            raise self._damaged("it is empty")
+        is_new = not self.path.exists() or not self.path.stat().st_size
+        if is_new and self.ledger.read():
+            raise self._damaged("it is missing or empty, although games were stored")
         self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
         try:
             self.connection.execute("PRAGMA journal_mode=WAL")
@@ -173,31 +171,16 @@ class Store:
         self._check_ledger()
 
     def _check_ledger(self) -> None:
-        if self.directory is None or not self.ledger.exists():
-            return
-        try:
-            noted = json.loads(self.ledger.read_text())
-            last, crc = int(noted["last_game"]), int(noted["seal"])
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-            last, crc = 0, -1
-        if crc != seal([last]):
-            self._write_ledger()  # derived: the database itself has just been verified
-        elif self.last_game() < last:
-            raise self._damaged(
-                f"game {last} was stored but only {self.last_game()} are there (a damaged or "
-                "missing memory.sqlite-wal)"
-            )
-
-    def _write_ledger(self) -> None:
         if self.directory is None:
             return
-        last = self.last_game()
-        partial = self.ledger.with_suffix(".partial")
-        with partial.open("w") as file:
-            json.dump({"last_game": last, "seal": seal([last])}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.ledger)
+        noted = self.ledger.read()
+        if noted is None:
+            self.ledger.write(self.last_game())  # the database itself has just been verified
+        elif self.last_game() < noted:
+            raise self._damaged(
+                f"game {noted} was stored but only {self.last_game()} are there (a damaged or "
+                "missing memory.sqlite-wal)"
+            )
 
     def _damaged(self, why: str) -> MemoryDamagedError:
         keep = f"; the last good copy is {self.backup}" if self.backup.exists() else ""
@@ -246,7 +229,8 @@ class Store:
                 self.connection.rollback()
             raise ValueError(f"the game could not be stored in {self.directory}: {error}") from None
         self._changed = True
-        self._write_ledger()
+        if self.directory is not None:
+            self.ledger.write(self.last_game())
         return ids
 
     def write_answers(self, game: str, answers: dict[tuple[str, int, int], Answer]) -> None:

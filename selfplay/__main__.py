@@ -26,7 +26,7 @@ from selfplay.cli import (
 )
 from selfplay.match import play_match
 from selfplay.players import make_player
-from selfplay.training import TrainConfig, Trainer
+from selfplay.training import TrainConfig, Trainer, best_precision
 
 OUT = Console()
 
@@ -61,22 +61,13 @@ class Train(Options):
                 steps=self.steps,
                 seed=self.seed,
                 device=str(device),
-                precision=_precision(self.precision),
+                precision=best_precision() if self.precision == "auto" else self.precision,
             )
             trainer = Trainer(config, self.out, self.start)
         with progress_bar("training", trainer.config.steps, "steps") as tell:
             trainer.run(lambda steps: tell(steps, ""))
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
-
-
-def _precision(name: str) -> str:
-    if name != "auto":
-        return name
-    has_bfloat16 = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-    return "bfloat16" if has_bfloat16 else "float32"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.match import play_match
 from selfplay.players import NetworkPlayer, choose, legal_of, make_scripted
-from selfplay.training import TrainConfig, Trainer
+from selfplay.training import TrainConfig, Trainer, best_precision
 
 BATCH = 4096
 TURNS = 5
@@ -198,10 +198,8 @@ def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]
     The bare network does only the unavoidable: one forward per decision to act, then forward,
     backward and the optimiser's step in each epoch, on observations that are already there.
     """
-    from selfplay.__main__ import _precision  # the command's own default
-
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(seed=seed, device=str(device), precision=_precision("auto"))
+        config = TrainConfig(seed=seed, device=str(device), precision=best_precision())
         trainer = Trainer(config, Path(folder))
         algorithm = trainer.algorithm
         steps = trainer.arenas.num_rows * algorithm.config.num_steps

@@ -84,6 +84,14 @@ class TrainConfig:
     device: str = "cpu"
 
 
+def best_precision() -> str:
+    """`bfloat16` where the processor multiplies it natively, else `float32`."""
+    native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    return "bfloat16" if native else "float32"
+
+
 class Trainer:
     """One run: who meets whom, when to freeze a copy, when to save.
 

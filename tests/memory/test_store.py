@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from memory import Answer, MemoryBusyError, MemoryDamagedError, Store
-from memory.store import seal
+from memory.ledger import Ledger
 from tests.memory.make import make_episode
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ def test_a_missing_database_or_a_lost_log_is_noticed_by_the_ledger(filled: Path)
     with pytest.raises(MemoryDamagedError, match="missing"):
         Store(filled)
     (filled / "elsewhere").rename(filled / "memory.sqlite")
-    (filled / "memory.ledger").write_text(json.dumps({"last_game": 21, "seal": seal([21])}))
+    Ledger(filled / "memory.ledger").write(21)
     with pytest.raises(MemoryDamagedError, match="game 21 was stored but only 20"):
         Store(filled)
 
