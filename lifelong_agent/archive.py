@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -41,7 +40,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise ValueError(f"{path} unpacks to more than {MAX_BYTES} bytes")
+                raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
             notes = json.loads(archive.read(NOTES))
             parts = {
                 name.removesuffix(".safetensors"): load(archive.read(name))
@@ -50,6 +49,9 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
             }
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, SafetensorError) as error:
-        raise ValueError(f"{path} is damaged or not a saved algorithm: {error}") from None
+    except Exception as error:  # `zipfile` answers damage with errors of a dozen kinds
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is damaged or not a saved algorithm: {reason}") from None
+    if not isinstance(notes, dict) or not parts.keys() >= {"network", "optimizer", "generator"}:
+        raise ValueError(f"{path} is damaged or not a saved algorithm: a part is missing")
     return notes, parts

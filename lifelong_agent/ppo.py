@@ -26,8 +26,9 @@ from lifelong_agent import losses
 from lifelong_agent.archive import read_archive, write_archive
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
-from lifelong_agent.policy import DualStreamPolicy, NetworkConfig, sample
+from lifelong_agent.policy import DualStreamPolicy, sample
 from lifelong_agent.weights import (
+    build_network,
     check_tensors,
     flatten,
     load_optimizer,
@@ -143,7 +144,8 @@ class LifelongPPO(BaseAlgorithm):
     ) -> None:
         """Write policy, optimiser and knobs as a zip of safetensors and JSON (never a pickle).
 
-        `.zip` is added to a path without a suffix, as SB3 does.
+        `.zip` is added to a path without a suffix, as SB3 does. Of a learning-rate schedule only
+        the first rate is kept: hand the schedule to `load` again.
         """
         if isinstance(path, io.BufferedIOBase):
             raise ValueError("save needs a path")
@@ -151,7 +153,7 @@ class LifelongPPO(BaseAlgorithm):
             "network": self.policy.network.config.to_json(),
             "config": asdict(self.config),
             "num_timesteps": self.num_timesteps,
-            "learning_rate": self.lr_schedule(self._current_progress_remaining),
+            "learning_rate": self.lr_schedule(1),
             "seed": self.seed,
         }
         parts = {
@@ -176,21 +178,22 @@ class LifelongPPO(BaseAlgorithm):
         """
         if isinstance(path, io.BufferedIOBase):
             raise ValueError("load needs a path")
-        notes, parts = read_archive(_zip_path(path))
-        network = NetworkConfig.from_json(notes["network"])
-        options = {"learning_rate": notes["learning_rate"], "seed": notes["seed"], **kwargs}
+        path = _zip_path(path)
+        notes, parts = read_archive(path)
+        network = build_network(notes.get("network"), path)
+        check_tensors(network, parts.get("network", {}), path)
+        config, num_timesteps, stored = _read_notes(notes, path)
         algorithm = cls(
-            "DualStreamPolicy", env, config=PPOConfig(**notes["config"]), device=device,
-            policy_kwargs={"network": network}, _init_setup_model=False, **options,
+            "DualStreamPolicy", env, config=config, device=device,
+            policy_kwargs={"network": network.config}, _init_setup_model=False, **stored | kwargs,
         )  # fmt: skip
         if env is None:
-            algorithm._set_spaces(network.obs_shape, network.num_actions)
+            algorithm._set_spaces(network.config.obs_shape, network.config.num_actions)
         algorithm._setup_model()
-        check_tensors(algorithm.policy.network, parts["network"], _zip_path(path))
         algorithm.policy.network.load_state_dict(parts["network"])
         load_optimizer(algorithm.policy.optimizer, unflatten(parts["optimizer"]))
         algorithm.generator.set_state(parts["generator"]["state"])
-        algorithm.num_timesteps = notes["num_timesteps"]
+        algorithm.num_timesteps = num_timesteps
         return algorithm
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
@@ -383,6 +386,18 @@ class LifelongPPO(BaseAlgorithm):
             rewards = [float(info["r"]) for info in self.ep_info_buffer]
             self.logger.record("rollout/ep_rew_mean", float(np.mean(rewards)))
         self.logger.dump(step=self.num_timesteps)
+
+
+def _read_notes(
+    notes: dict[str, Any], path: Path
+) -> tuple[PPOConfig, int, dict[str, float | int | None]]:
+    """Knobs, steps, and what the constructor is given, out of a file."""
+    try:
+        seed = None if notes["seed"] is None else int(notes["seed"])
+        stored = {"learning_rate": float(notes["learning_rate"]), "seed": seed}
+        return PPOConfig(**notes["config"]), int(notes["num_timesteps"]), stored
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} describes no algorithm: {error}") from None
 
 
 def _zip_path(path: str | Path) -> Path:

@@ -92,14 +92,15 @@ def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStr
             f"{directory / DESCRIPTION} has format {values.get('format')!r}, this program reads "
             f"{FORMAT}"
         )
-    network = _build(values.get("network", {}), directory / DESCRIPTION)
+    network = build_network(values.get("network"), directory / DESCRIPTION)
     tensors = read_tensors(directory / WEIGHTS)
     check_tensors(network, tensors, directory / WEIGHTS)
     network.load_state_dict(tensors)
     return network.to(device).eval()
 
 
-def _build(description: Any, path: Path) -> DualStreamNetwork:
+def build_network(description: Any, path: Path) -> DualStreamNetwork:
+    """Build what `NetworkConfig.to_json` described; `ValueError` names `path` if it cannot be."""
     try:
         return DualStreamNetwork(NetworkConfig.from_json(description))
     except Exception as error:  # sizes out of a damaged file make torch raise all sorts
