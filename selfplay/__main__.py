@@ -45,6 +45,13 @@ class Train(Options):
     """Continue the run in this folder exactly where it stopped."""
     start: Path | None = None
     """Start from the network in this folder."""
+    opponents: str = "connect/one_ply=0.125,connect/negamax-2=0.125,connect/negamax-4=0.125"
+    """Scripted opponents and their shares of the games; an eighth meets former selves, the rest
+    are mirror games."""
+    learning_rate: float = 6e-4
+    """At the start; falls linearly to a tenth."""
+    entropy: float = 0.025
+    """Weight of the entropy bonus."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the ventral stream; auto: bfloat16 where the processor has it."""
 
@@ -58,6 +65,9 @@ class Train(Options):
         else:
             config = TrainConfig(
                 games=tuple(self.games.split(",")),
+                opponents=_shares(self.opponents),
+                learning_rate=self.learning_rate,
+                entropy_weight=self.entropy,
                 steps=self.steps,
                 seed=self.seed,
                 device=str(device),
@@ -68,6 +78,20 @@ class Train(Options):
             trainer.run(lambda steps: tell(steps, ""))
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
+
+
+def _shares(text: str) -> tuple[tuple[str, float], ...]:
+    """Read `player=share,player=share`."""
+    shares = []
+    for part in filter(None, text.split(",")):
+        name, _, share = part.partition("=")
+        try:
+            shares.append((name, float(share)))
+        except ValueError:
+            raise ValueError(f"opponents are written player=share, not {part!r}") from None
+    if any(share <= 0 for _, share in shares) or sum(share for _, share in shares) > 0.8:
+        raise ValueError("the opponents' shares must be positive and at most 0.8 in all")
+    return tuple(shares)
 
 
 @dataclass(frozen=True, kw_only=True)
