@@ -32,6 +32,7 @@ LOOK_PX = 16
 FRAME_PX = 64
 GLOW: tuple[int, int, int] = (120, 220, 255)
 EVEN = 0.15
+FAINT = 0.03
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _draw_glow(canvas: Canvas, look: Look, mind: Mind) -> None:
     """The saliency map as a soft light; an even spread gives none."""
     if not mind.saliency.size:
         return
-    alpha = (150 * np.sqrt(prominence(mind.saliency))).round().astype(np.uint8)
+    bright = ((prominence(mind.saliency) - FAINT) / (1 - FAINT)).clip(0, 1)
+    alpha = (150 * np.sqrt(bright)).round().astype(np.uint8)
     whole = look.rect(0, 0, FRAME_PX)
     light, lit = _light(alpha.tobytes(), alpha.shape[1], whole.size)
     part = lit.move(whole.topleft).clip(look.inside)
@@ -140,9 +142,12 @@ def draw_mind_panel(
         return
     y = _draw_expectation(canvas, rest, mind.value) + canvas.px(14)
     y = _draw_recalled(canvas, Rect(rest.left, y, rest.width, place.bottom - y), mind, name_action)
-    words = "On the board: the glow drew its eye, the frames it looked at closely."
+    words = (
+        "On the board: the glow drew its eye, the frames it looked at closely. "
+        "Below the board: how likely each move was."
+    )
     rest = Rect(place.left, y + canvas.px(12), place.width, place.bottom - y)
-    if rest.top + canvas.px(44) < place.bottom:
+    if rest.top + canvas.px(60) < place.bottom:
         canvas.paragraph(words, rest, 13, MUTED)
 
 
