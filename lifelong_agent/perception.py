@@ -83,6 +83,7 @@ class Eyes(nn.Module):
         _check_sizes(obs_shape, config)
         channels, self.height, self.width = obs_shape
         self.config = config
+        self.set_precision(config.precision)
         patch = config.glance // config.grid
         self.stem = nn.Conv2d(channels, config.channels, patch, stride=patch)
         self.trunk = nn.Sequential(*[Residual(config.channels) for _ in range(config.blocks)])
@@ -95,6 +96,10 @@ class Eyes(nn.Module):
         self.place = nn.Embedding(config.grid**2, config.reading)
         self.gate = nn.Linear(2 * config.reading, config.reading)
         self.candidate = nn.Linear(config.reading, config.reading)
+
+    def set_precision(self, precision: str) -> None:
+        """Choose the arithmetic of the ventral stream, `float32` or `bfloat16`."""
+        self._dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
     def glance(self, frames: Tensor) -> Tensor:
         """Pool (N, C, H, W) uint8 to the coarse (N, C, g, g) uint8; has no parameters."""
@@ -125,7 +130,7 @@ class Eyes(nn.Module):
         return self._percept(reading, maps, spots)
 
     def _ventral(self, glances: Tensor) -> Tensor:
-        dtype = getattr(torch, self.config.precision)
+        dtype = self._dtype
         with torch.autocast(glances.device.type, dtype, enabled=dtype == torch.bfloat16):
             features = self.trunk(F.relu(self.stem(glances.to(dtype) / 128 - 1)))
         return torch.as_tensor(features).float()

@@ -78,7 +78,9 @@ def save_network(directory: Path, network: DualStreamNetwork, **notes: Any) -> N
 
 
 def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStreamNetwork:
-    """Read a network.
+    """Read a network to act with: in float32, whatever it was trained in.
+
+    Low precision pays in large batches only, and its results depend on the batch's size.
 
     Raises:
         ValueError: in one line, for a missing or damaged file, another format, a missing,
@@ -93,6 +95,7 @@ def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStr
             f"{FORMAT}"
         )
     network = build_network(values.get("network"), directory / DESCRIPTION)
+    network.eyes.set_precision("float32")
     tensors = read_tensors(directory / WEIGHTS)
     check_tensors(network, tensors, directory / WEIGHTS)
     network.load_state_dict(tensors)

@@ -255,3 +255,15 @@ def test_tensors_of_every_kind_come_back(tmp_path):
     again = read_tensors(tmp_path / "x.safetensors")
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[k], tensors[k]) for k in tensors)
+
+
+def test_a_network_trained_in_bfloat16_acts_in_float32_whatever_the_batch(tmp_path):
+    torch.manual_seed(0)
+    config = NetworkConfig(eyes=EyesConfig(precision="bfloat16"))
+    save_network(tmp_path, DualStreamNetwork(config))
+    network = load_network(tmp_path)
+    frames = torch.randint(0, 255, (9, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        together = network.eyes(frames).reading
+        alone = network.eyes(frames[4:5]).reading
+    assert torch.allclose(together[4:5], alone, atol=1e-5)
