@@ -185,9 +185,9 @@ class Volley(Game[VolleyState]):
         ended = state.ended
         before = _in_rows(state.bodies)
         walk, leap = self._wishes(actions, ended)
-        after, down = self.court.advance(before, walk, leap, state.wait == 0, state.wind)
-        point = down & ~ended
-        won = torch.where(after[0, BALL] <= 0, -1.0, 1.0) * point  # what seat 0 is paid
+        after, fallen = self.court.advance(before, walk, leap, state.wait == 0, state.wind)
+        won = fallen * ~ended  # by seat 0, which sits on the left
+        point = won != 0
         rewards = torch.stack((won, -won), 1)
         lost = state.lost + (rewards < 0)
         ticks = state.ticks + ~ended

@@ -59,7 +59,7 @@ class Court:
             wind: (B,) horizontal acceleration of the ball.
 
         Returns:
-            (4, 3, B) bodies, and (B,) bool: the ball lies on the ground.
+            (4, 3, B) bodies, and (B,) where the ball fell to the ground: -1 left, 1 right, 0 not.
         """
         players = self.move_players(bodies[:, :2], walk, jump)
         ball = bodies[:, 2]
@@ -67,8 +67,8 @@ class Court:
         place, speed = torch.where(moving, flown, ball).view(2, 2, -1)
         for player in (players[:, 0], players[:, 1]):
             place, speed = self.bounce(place, speed, player[:2], player[2:], PLAYER_RADIUS)
-        place, speed, down = self.bounce_off_court(place, speed, ball[0])
-        return torch.cat((players, torch.cat((place, speed))[:, None]), 1), down
+        place, speed, fallen = self.bounce_off_court(place, speed, ball[0])
+        return torch.cat((players, torch.cat((place, speed))[:, None]), 1), fallen
 
     def move_players(self, players: Tensor, walk: Tensor, jump: Tensor) -> Tensor:
         """(4, 2, B) players after one tick: fall or leap, walk, stay in the own half."""
@@ -112,16 +112,17 @@ class Court:
         """The stub, walls, ceiling, ground, and the sides of the net, in this order.
 
         Returns:
-            (2, B) place, (2, B) speed, (B,) bool: the ball touched the ground.
+            (2, B) place, (2, B) speed, and (B,) where the ball fell: -1 left, 1 right, 0 not.
         """
         place, speed = self.bounce(place, speed, self._stub, 0.0, STUB_RADIUS)
         outside = place.abs() >= self._walls
         place = torch.where(outside, place.clamp(-self._inside, self._inside), place)
         x, y = place
+        fallen = torch.where(x <= 0, -1.0, 1.0) * (y <= GROUND + self.ball_radius)
         face = NET_HALF_WIDTH + self.ball_radius
         came_from = torch.ones_like(x).copysign(previous_x)
         crossed = (previous_x.abs() > face) & (x * came_from <= face) & (y <= self.net_height)
         x = torch.where(crossed, came_from * (face + MARGIN), x)
         turned = torch.stack((outside[0] ^ crossed, outside[1]))
         speed = torch.where(turned, -speed, speed)
-        return torch.stack((x, y)), speed, y <= GROUND + self.ball_radius
+        return torch.stack((x, y)), speed, fallen
