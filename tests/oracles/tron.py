@@ -11,7 +11,7 @@ Written from the rules alone, before and without the package's bitboards, to jud
 
 SIZE = 30
 TAIL = 60  # cells of a trail of finite length, the head's included
-SIGHT = 8  # how far one sees in fog, in cells
+SIGHT = 8.5  # how far one sees in fog, in cells
 MAX_TICKS = 500
 MOVES = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
 OPPOSITE = {"up": "down", "down": "up", "left": "right", "right": "left"}
@@ -44,15 +44,17 @@ class Arena:
     """One game.
 
     Args:
-        modifiers: those that matter to the rules and to what is seen: wrap, tails, fog.
+        modifiers: names; night and clutter make no difference here.
         distance: how far the starts are from their corner, on the diagonal; 0 is the corner.
-        rocks: blocked cells.
+        rocks: blocked cells, those of the dividing wall too.
     """
 
     def __init__(self, modifiers=(), distance=4, rocks=()):
         self.wrap = "wrap" in modifiers
         self.tails = "tails" in modifiers
         self.fog = "fog" in modifiers
+        self.gates = "gates" in modifiers
+        self.has_rocks = "rocks" in modifiers
         self.rocks = set(rocks)
         start = (distance, SIZE - 1 - distance)
         self.cycles = [Cycle(start), Cycle(turned(start))]
@@ -127,7 +129,7 @@ class Arena:
     def view(self, seat):
         """What a seat sees, in its own coordinates: a word for every cell that is not floor.
 
-        A wreck may lie outside, on the fence.
+        A wreck may lie outside, on the fence, and posts in its corners tell of rocks and gates.
         """
         shown = dict.fromkeys(self.rocks, "rock")
         for whose, who in ((seat, "own"), (1 - seat, "other")):
@@ -143,9 +145,15 @@ class Arena:
             shown[cycle.head] = "crash" if cycle.crashed else f"{who} head"
         shown = {cell: word for cell, word in shown.items() if self.can_see(seat, cell)}
         shown |= dict.fromkeys(self.hidden_cells(seat), "fog")
+        if self.gates:
+            shown |= {(-1, -1): "rock", (SIZE, SIZE): "rock"}
+        if self.has_rocks:
+            shown |= {(-1, SIZE): "rock", (SIZE, -1): "rock"}
         return shown if seat == 0 else {turned(cell): word for cell, word in shown.items()}
 
     def hidden_cells(self, seat):
+        if not self.fog:
+            return []
         every = [(x, y) for x in range(SIZE) for y in range(SIZE)]
         return [cell for cell in every if not self.can_see(seat, cell)]
 
