@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.policy import DualStreamNetwork
-from lifelong_agent.weights import load_network, read_tensors, save_network, write_tensors
+from lifelong_agent.weights import load_network_and_keys, save_network
 from memory import (
     Episode,
     Hippocampus,
@@ -31,7 +31,6 @@ from memory import (
     sleep,
 )  # fmt: skip
 
-KEYS = "keys.safetensors"
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
@@ -136,13 +135,13 @@ class LifelongAgent:
         Raises:
             ValueError: in one line, for anything that is missing or damaged.
         """
-        network = load_network(directory, device)
-        return cls(network, memory, load_keys(directory, network))
+        network, tensors = load_network_and_keys(directory, device)
+        keys = _keys(tensors, network, directory / "network.safetensors")
+        return cls(network, memory, keys)
 
     def save(self, directory: Path) -> None:
         """Write network and keys (never pickle); the memory has its own folder."""
-        save_network(directory, self.network)
-        save_keys(directory, self.keys)
+        save_network(directory, self.network, self.keys.tensors())
 
     def begin_game(self, game: str, opponent: str) -> None:
         """A new game against somebody; an unfinished one is forgotten.
@@ -241,27 +240,16 @@ class LifelongAgent:
         self.hippocampus.store.close()
 
 
-def save_keys(directory: Path, keys: KeyEncoder) -> None:
-    """Write the key encoder beside a network."""
-    write_tensors(directory / KEYS, {"mean": keys.mean, "projection": keys.projection})
-
-
-def load_keys(directory: Path, network: DualStreamNetwork) -> KeyEncoder:
-    """Read the key encoder; a training checkpoint has none and gets a random one.
-
-    Raises:
-        ValueError: if the file is damaged or belongs to another network.
-    """
-    path, fallback = directory / KEYS, KeyEncoder.unfitted(network.config.eyes.reading)
-    if not path.exists():
+def _keys(tensors: dict[str, Tensor], network: DualStreamNetwork, path: Path) -> KeyEncoder:
+    """The key encoder out of its tensors; without any, a random one."""
+    fallback = KeyEncoder.unfitted(network.config.eyes.reading)
+    if not tensors:
         return fallback
-    tensors = read_tensors(path)
-    wanted = {"mean": fallback.mean, "projection": fallback.projection}
-    for name, like in wanted.items():
+    for name, like in fallback.tensors().items():
         if name not in tensors or tensors[name].shape != like.shape:
-            raise ValueError(f"{path}: tensor {name} is missing or has the wrong shape")
+            raise ValueError(f"{path}: tensor keys.{name} is missing or has the wrong shape")
         if not torch.isfinite(tensors[name]).all():
-            raise ValueError(f"{path}: tensor {name} holds NaN or infinity")
+            raise ValueError(f"{path}: tensor keys.{name} holds NaN or infinity")
     return KeyEncoder(tensors["mean"], tensors["projection"])
 
 

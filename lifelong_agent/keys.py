@@ -44,6 +44,10 @@ class KeyEncoder:
         projection = torch.randn(reading_size, LEARNED, generator=generator)
         return KeyEncoder(torch.zeros(reading_size), projection)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What it is made of, by name."""
+        return {"mean": self.mean, "projection": self.projection}
+
     def __call__(self, readings: Tensor, frames: Tensor) -> Tensor:
         """Make keys."""
         learned = F.normalize((readings.cpu() - self.mean) @ self.projection, dim=1)

@@ -5,6 +5,7 @@ No pickle is ever read. A file is replaced whole or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,19 +19,62 @@ from torch import Tensor
 
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 
-FORMAT = 1
-WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+FORMAT = 2
+KEYS = "keys."
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` so that a crash leaves the old content or the new, never a mixture."""
+    _write_partial(path, content).replace(path)
+
+
+def _write_partial(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+    return partial
+
+
+def write_pair(
+    directory: Path, stem: str, tensors: Mapping[str, Tensor], values: dict[str, Any]
+) -> None:
+    """Write `stem.safetensors` beside `stem.json`, which holds the digests of both."""
+    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    sealed = {**values, "format": FORMAT, "tensors_sha256": hashlib.sha256(content).hexdigest()}
+    sealed["seal"] = _digest(sealed)
+    paths = directory / f"{stem}.safetensors", directory / f"{stem}.json"
+    partials = [
+        _write_partial(path, part)
+        for path, part in zip(paths, (content, json.dumps(sealed, indent=2).encode()), strict=True)
+    ]
+    for partial, path in zip(partials, paths, strict=True):
+        partial.replace(path)
+
+
+def read_pair(directory: Path, stem: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what `write_pair` wrote.
+
+    Raises:
+        ValueError: in one line that names the file, if one is missing, damaged, of another
+            format, or not the other's.
+    """
+    path, weights = directory / f"{stem}.json", directory / f"{stem}.safetensors"
+    values = read_json(path)
+    if values.get("format") != FORMAT:
+        raise ValueError(f"{path} has format {values.get('format')!r}, this program reads {FORMAT}")
+    if values.pop("seal", None) != _digest(values):
+        raise ValueError(f"{path} is damaged: its content does not match its seal")
+    tensors = read_tensors(weights)
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != values["tensors_sha256"]:
+        raise ValueError(f"{weights} is damaged, or not the one that {path.name} describes")
+    return values, tensors
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -70,36 +114,51 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def save_network(directory: Path, network: DualStreamNetwork, **notes: Any) -> None:
-    """Write a network and its description; `notes` (steps, command, ...) stand beside it."""
-    write_tensors(directory / WEIGHTS, network.state_dict())
-    values = {"format": FORMAT, "network": network.config.to_json(), **notes}
-    write_atomically(directory / DESCRIPTION, json.dumps(values, indent=2).encode())
+def save_network(
+    directory: Path,
+    network: DualStreamNetwork,
+    keys: Mapping[str, Tensor] | None = None,
+    **notes: Any,
+) -> None:
+    """Write a network and its description.
+
+    Args:
+        directory: where to.
+        network: its weights are stored under their own names.
+        keys: tensors of the key encoder, stored as `keys.NAME`.
+        **notes: stand beside the description (steps, games, ...).
+    """
+    tensors = {KEYS + name: tensor for name, tensor in (keys or {}).items()}
+    values = {"network": network.config.to_json(), **notes}
+    write_pair(directory, "network", {**network.state_dict(), **tensors}, values)
 
 
 def load_network(directory: Path, device: torch.device | str = "cpu") -> DualStreamNetwork:
-    """Read a network to act with: in float32, whatever it was trained in.
+    """Read a network to act with; see `load_network_and_keys`."""
+    return load_network_and_keys(directory, device)[0]
+
+
+def load_network_and_keys(
+    directory: Path, device: torch.device | str = "cpu"
+) -> tuple[DualStreamNetwork, dict[str, Tensor]]:
+    """Read a network to act with, in float32, and the tensors of its key encoder.
 
     Low precision pays in large batches only, and its results depend on the batch's size.
 
     Raises:
         ValueError: in one line, for a missing or damaged file, another format, a missing,
-            unknown, or misshapen tensor, or a weight that is not finite.
+            unknown, or misshapen tensor, or a number that is not finite.
     """
     if not directory.is_dir():
         raise ValueError(f"no agent at {directory}: not a directory")
-    values = read_json(directory / DESCRIPTION)
-    if values.get("format") != FORMAT:
-        raise ValueError(
-            f"{directory / DESCRIPTION} has format {values.get('format')!r}, this program reads "
-            f"{FORMAT}"
-        )
-    network = build_network(values.get("network"), directory / DESCRIPTION)
+    values, tensors = read_pair(directory, "network")
+    network = build_network(values.get("network"), directory / "network.json")
     network.eyes.set_precision("float32")
-    tensors = read_tensors(directory / WEIGHTS)
-    check_tensors(network, tensors, directory / WEIGHTS)
-    network.load_state_dict(tensors)
-    return network.to(device).eval()
+    keys = {n.removeprefix(KEYS): t for n, t in tensors.items() if n.startswith(KEYS)}
+    weights = {n: t for n, t in tensors.items() if not n.startswith(KEYS)}
+    check_tensors(network, weights, directory / "network.safetensors")
+    network.load_state_dict(weights)
+    return network.to(device).eval(), keys
 
 
 def build_network(description: Any, path: Path) -> DualStreamNetwork:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
-from lifelong_agent.agent import save_keys
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.perception import EyesConfig
@@ -27,14 +25,12 @@ from lifelong_agent.weights import (
     load_network,
     load_optimizer,
     optimizer_tensors,
-    read_json,
-    read_tensors,
+    read_pair,
     save_network,
     unflatten,
-    write_atomically,
-    write_tensors,
+    write_pair,
 )
-from selfplay.league import League, Snapshot
+from selfplay.league import League, Snapshot, freeze
 from selfplay.players import NetworkPlayer, Player, make_scripted
 from selfplay.rollout import Arena, Arenas, Tally, random_positions
 
@@ -218,7 +214,6 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint."""
         steps = self.algorithm.num_timesteps
-        write_tensors(self.out / "run.safetensors", flatten(self.state_dict()))
         notes = {
             "config": dataclasses.asdict(self.config),
             "steps": steps,
@@ -226,10 +221,10 @@ class Trainer:
             "met": [None if s is None else s.name for s in self.met],
             "num_updates": self.algorithm._n_updates,
         }
-        write_atomically(self.out / "run.json", json.dumps(notes, indent=2).encode())
-        save_network(self.out, self.average, steps=steps, games=list(self.config.games))
-        if self.algorithm.rollout is not None:
-            save_keys(self.out, self._fit_keys(self.algorithm.rollout))
+        write_pair(self.out, "run", flatten(self.state_dict()), notes)
+        rollout, games = self.algorithm.rollout, list(self.config.games)
+        keys = None if rollout is None else self._fit_keys(rollout).tensors()
+        save_network(self.out, self.average, keys, steps=steps, games=games)
 
     @torch.no_grad()
     def _fit_keys(self, rollout: Rollout) -> KeyEncoder:
@@ -253,8 +248,12 @@ class Trainer:
             "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
             "openings": {str(i): _fields(state) for i, state in enumerate(self.openings)},
             "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
-            "league": {s.name: s.network.state_dict() for s in self.league.snapshots},
+            "league": {s.name: s.network.state_dict() for s in self._snapshots_in_play()},
         }
+
+    def _snapshots_in_play(self) -> list[Snapshot]:
+        """The league, and those who have left it but still hold a seat."""
+        return [*self.league.snapshots, *(s for s in self.met if s is not None)]
 
     def _any_arena(self, game: envs.Game[Any]) -> Arena:
         return next(arena for arena in self.arenas.arenas if arena.game is game)
@@ -264,9 +263,9 @@ class Trainer:
         """Continue the run in `directory`; `changes` replace fields of its configuration.
 
         Raises:
-            ValueError: if the checkpoint is missing or damaged.
+            ValueError: if the checkpoint is missing, damaged, or not of one piece.
         """
-        notes = read_json(directory / "run.json")
+        notes, tensors = read_pair(directory, "run")
         try:
             values = notes["config"] | changes
             values["games"] = tuple(values["games"])
@@ -275,7 +274,12 @@ class Trainer:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
         trainer = Trainer(config, directory)
-        trainer._load(notes, unflatten(read_tensors(directory / "run.safetensors")))
+        tensors = unflatten(tensors)
+        try:
+            trainer._load(notes, tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{directory} holds no whole checkpoint: {reason}") from None
         return trainer
 
     def _load(self, notes: dict[str, Any], tensors: dict[str, Any]) -> None:
@@ -287,10 +291,13 @@ class Trainer:
             self.league.add(self.network, int(name.split("-")[1]))
             self.league.snapshots[-1].network.load_state_dict(tensors["league"][name])
             self.league.snapshots[-1].score = score
-        by_name = {s.name: s for s in self.league.snapshots}
+        in_play = {s.name: s for s in self.league.snapshots}
         for i, name in enumerate(notes["met"]):
             if name is not None:
-                self._meet(i, self.snapshot_arenas[i], by_name[name])
+                if name not in in_play:
+                    in_play[name] = freeze(self.network, name)
+                    in_play[name].network.load_state_dict(tensors["league"][name])
+                self._meet(i, self.snapshot_arenas[i], in_play[name])
         for i, arena in enumerate(self.arenas.arenas):
             arena.load_state_dict(tensors["arenas"][str(i)])
             index = self.games.index(arena.game)

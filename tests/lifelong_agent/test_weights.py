@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load, save
 
 from lifelong_agent.circuits import CircuitConfig
 from lifelong_agent.perception import EyesConfig
@@ -12,9 +11,11 @@ from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.weights import (
     load_network,
     read_json,
+    read_pair,
     read_tensors,
     save_network,
     write_atomically,
+    write_pair,
     write_tensors,
 )
 
@@ -47,18 +48,12 @@ def error_of(directory):
     return message
 
 
-def change_tensors(directory, change):
-    path = directory / "network.safetensors"
-    tensors = load(path.read_bytes())
-    change(tensors)
-    path.write_bytes(save(tensors))
-
-
-def change_json(directory, change):
-    path = directory / "network.json"
-    values = json.loads(path.read_text())
-    change(values)
-    path.write_text(json.dumps(values))
+def change(directory, tensors=lambda tensors: None, values=lambda values: None):
+    """Change the content and seal it anew, so that only what it says is wrong."""
+    notes, weights = read_pair(directory, "network")
+    tensors(weights)
+    values(notes)
+    write_pair(directory, "network", weights, notes)
 
 
 def test_a_network_comes_back_exactly(saved, network):
@@ -95,28 +90,28 @@ def test_a_missing_file_is_named(saved, name):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_weight_that_is_not_finite_is_named_with_its_file(saved, value):
-    change_tensors(saved, lambda t: t["circuits.reverberating.leak"].view(-1)[2:3].fill_(value))
+    change(saved, lambda t: t["circuits.reverberating.leak"].view(-1)[2:3].fill_(value))
     message = error_of(saved)
     assert "circuits.reverberating.leak" in message
     assert str(saved / "network.safetensors") in message
 
 
 def test_a_missing_tensor_is_named_with_its_file(saved):
-    change_tensors(saved, lambda t: t.pop("value_head.bias"))
+    change(saved, lambda t: t.pop("value_head.bias"))
     message = error_of(saved)
     assert "value_head.bias is missing" in message
     assert str(saved / "network.safetensors") in message
 
 
 def test_a_tensor_too_many_is_named_with_its_file(saved):
-    change_tensors(saved, lambda t: t.update(stranger=torch.zeros(1)))
+    change(saved, lambda t: t.update(stranger=torch.zeros(1)))
     message = error_of(saved)
     assert "stranger" in message
     assert str(saved / "network.safetensors") in message
 
 
 def test_a_tensor_of_another_shape_is_named_with_both_shapes(saved):
-    change_tensors(saved, lambda t: t.update({"value_head.weight": torch.zeros(1, 9)}))
+    change(saved, lambda t: t.update({"value_head.weight": torch.zeros(1, 9)}))
     message = error_of(saved)
     assert "value_head.weight has shape (1, 9), wanted (1, 8)" in message
     assert str(saved / "network.safetensors") in message
@@ -144,16 +139,17 @@ def test_a_description_that_is_no_json_object_is_named(saved, content):
     assert str(saved / "network.json") in error_of(saved)
 
 
-@pytest.mark.parametrize("number", [0, 2, None, "1"])
+@pytest.mark.parametrize("number", [0, 1, 3, None, "2"])
 def test_another_format_is_named(saved, number):
-    change_json(saved, lambda v: v.update(format=number))
+    path = saved / "network.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": number}))
     message = error_of(saved)
     assert str(saved / "network.json") in message
     assert repr(number) in message
 
 
 @pytest.mark.parametrize(
-    "change",
+    "values",
     [
         lambda v: v.pop("network"),
         lambda v: v.update(network=3),
@@ -176,8 +172,8 @@ def test_another_format_is_named(saved, number):
         lambda v: v["network"]["circuits"].update(series=10**12),
     ],
 )
-def test_a_description_that_describes_no_network_is_named(saved, change):
-    change_json(saved, change)
+def test_a_description_that_describes_no_network_is_named(saved, values):
+    change(saved, values=values)
     assert str(saved / "network.json") in error_of(saved)
 
 
@@ -211,17 +207,12 @@ def test_a_flipped_bit_of_the_description_gives_one_line_that_names_the_file_or_
     assert len(messages) > 0.7 * len(found)
 
 
-NO_CHECKSUM = "there is no checksum yet: see the promises of the design"
-
-
-@pytest.mark.xfail(strict=True, reason=NO_CHECKSUM)
 def test_a_flipped_bit_of_the_description_never_gives_another_network(saved):
     before = load_network(saved).config
     networks = [x for x in outcomes_of_flips(saved) if not isinstance(x, str)]
     assert all(network.config == before for network in networks)
 
 
-@pytest.mark.xfail(strict=True, reason=NO_CHECKSUM)
 def test_a_flipped_bit_of_the_weights_is_named(saved):
     path = saved / "network.safetensors"
     content = path.read_bytes()
