@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import envs
 from envs.core import to_device
-from envs.tron import MAX_TICKS, NUM_ROCK_GROUPS, SCENE_TICKS, TAIL, Tron
+from envs.tron import MAX_TICKS, TAIL, Tron
 from envs.tron_screen import Kind, bits, pack
+from envs.tron_tables import NUM_ROCK_GROUPS, SCENE_TICKS
 from tests.oracles.tron import MOVES, SIZE, Arena, turned
 
 WORDS = {

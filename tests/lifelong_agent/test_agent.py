@@ -37,7 +37,9 @@ def test_two_boards_that_differ_by_one_disc_are_told_apart(network: DualStreamNe
     cells = torch.tensor([c * 7 + r for c in range(7) for r in range(6)])
     cell = cells[torch.randint(42, (400,), generator=generator)]
     boards = state.boards.clone()
-    boards[:, 0] ^= 1 << cell  # one disc more, or one less
+    other_disc = boards[:, 1] & (1 << cell)
+    boards[:, 1] ^= other_disc  # one disc less of the other's
+    boards[:, 0] ^= torch.where(other_disc == 0, 1 << cell, 0)  # or one more, or less, of its own
     seat = torch.zeros(400, dtype=torch.int64)
     one = game.frame(state, seat)
     other = game.frame(game.from_boards(boards, seat), seat)

@@ -240,6 +240,8 @@ def test_an_arena_goes_on_where_it_was_saved(game, openings, generator):
     second = arena_against(Random(), game, openings, seed=9)
     second.load_state_dict(first.state_dict())
     second.generator.set_state(first.generator.get_state())
+    assert second.tally == first.tally
+    assert first.tally.games > 0
     for _ in range(20):
         seen = first.observe()
         assert torch.equal(seen.frames, second.observe().frames)
@@ -248,6 +250,7 @@ def test_an_arena_goes_on_where_it_was_saved(game, openings, generator):
         assert torch.equal(outcomes[0].reward, outcomes[1].reward)
         assert torch.equal(first.state.boards, second.state.boards)
         assert torch.equal(first.flipped, second.flipped)
+        assert first.tally == second.tally
 
 
 def test_a_saved_arena_does_not_change_when_play_goes_on(game, openings, generator):

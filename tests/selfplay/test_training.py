@@ -1,0 +1,235 @@
+"""A training run: it plays, learns, freezes copies of itself, and resumes exactly."""
+
+import dataclasses
+import functools
+import json
+
+import pytest
+import torch
+
+from lifelong_agent.policy import NetworkConfig
+from lifelong_agent.ppo import PPOConfig
+from lifelong_agent.weights import load_network, read_json, read_tensors, save_network
+from selfplay import training
+from selfplay.league import League
+from selfplay.training import TrainConfig, Trainer
+from tests.lifelong_agent.probes import SMALL
+
+ROLLOUT = 16 * 4
+CONFIG = TrainConfig(
+    steps=16 * ROLLOUT,
+    num_games=16,
+    opponents=(("connect/one_ply", 0.125), ("random", 0.125)),
+    snapshot_share=0.5,
+    snapshot_steps=2 * ROLLOUT,
+    checkpoint_s=0.0,
+    learning_rate=3e-3,
+)
+
+
+class PlugPulled(Exception):
+    """The run is killed."""
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    """A small network, short rollouts, and a league that has to let snapshots go."""
+
+    def network(eyes):
+        small = dataclasses.replace(SMALL.eyes, precision=eyes.precision)
+        return NetworkConfig(eyes=small, circuits=SMALL.circuits)
+
+    monkeypatch.setattr(training, "NetworkConfig", network)
+    monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=4))
+    monkeypatch.setattr(training, "League", functools.partial(League, 4))
+
+
+def trained(out, **changes):
+    trainer = Trainer(dataclasses.replace(CONFIG, **changes), out)
+    trainer.run()
+    return trainer
+
+
+def interrupted(out, rollouts, **changes):
+    """Killed in the middle of the run; what is left is on disk."""
+
+    def kill(steps):
+        if steps >= rollouts * ROLLOUT:
+            raise PlugPulled
+
+    with pytest.raises(PlugPulled):
+        Trainer(dataclasses.replace(CONFIG, **changes), out).run(kill)
+
+
+def assert_same_runs(first, second):
+    one, two = read_json(first / "run.json"), read_json(second / "run.json")
+    assert one == two
+    for name in ("run.safetensors", "network.safetensors"):
+        a, b = read_tensors(first / name), read_tensors(second / name)
+        assert a.keys() == b.keys()
+        different = [key for key in a if not torch.equal(a[key], b[key])]
+        assert different == [], f"{name} of the resumed run differs"
+    assert (first / "network.json").read_bytes() == (second / "network.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run."""
+    with pytest.MonkeyPatch.context() as patch:
+        _small_parts.__wrapped__(patch)
+        out = tmp_path_factory.mktemp("whole")
+        return out, trained(out)
+
+
+@pytest.mark.parametrize("rollouts", [3, 11])
+def test_a_run_that_was_killed_and_resumed_equals_one_that_was_not(whole, tmp_path, rollouts):
+    interrupted(tmp_path, rollouts)
+    stopped = read_json(tmp_path / "run.json")["steps"]
+    assert stopped == (rollouts - 1) * ROLLOUT
+    resumed = Trainer.resume(tmp_path)
+    assert resumed.algorithm.num_timesteps == stopped
+    resumed.run()
+    assert_same_runs(whole[0], tmp_path)
+    pairs = zip(whole[1].network.parameters(), resumed.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_comparison_of_runs_can_fail(whole, tmp_path):
+    interrupted(tmp_path, 11)
+    resumed = Trainer.resume(tmp_path)
+    resumed.generator.manual_seed(99)
+    resumed.run()
+    with pytest.raises(AssertionError):
+        assert_same_runs(whole[0], tmp_path)
+
+
+def test_a_run_may_be_resumed_more_than_once(whole, tmp_path):
+    interrupted(tmp_path, 7)
+    trainer = Trainer.resume(tmp_path)
+    trainer.save()
+    again = Trainer.resume(tmp_path)
+    again.run()
+    assert_same_runs(whole[0], tmp_path)
+
+
+def test_a_finished_run_that_is_resumed_has_nothing_left_to_do(whole, tmp_path):
+    out = tmp_path / "run"
+    trainer = trained(out)
+    before = [p.clone() for p in trainer.network.parameters()]
+    resumed = Trainer.resume(out)
+    resumed.run()
+    pairs = zip(before, resumed.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_an_evicted_opponent_is_still_met_after_resuming(tmp_path):
+    trainer = Trainer(CONFIG, tmp_path)
+    trainer.run(lambda steps: None)
+    met = trainer.met[0]
+    trainer.league.snapshots = [s for s in trainer.league.snapshots if s is not met]
+    trainer.save()
+    resumed = Trainer.resume(tmp_path)
+    assert resumed.met[0].name == met.name
+    pairs = zip(met.network.parameters(), resumed.met[0].network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_run_learns_and_freezes_copies_as_it_goes(whole):
+    out, trainer = whole
+    assert trainer.algorithm.num_timesteps == CONFIG.steps
+    fresh = Trainer(CONFIG, out / "fresh").network
+    pairs = list(zip(fresh.parameters(), trainer.network.parameters(), strict=True))
+    assert not any(torch.equal(a, b) for a, b in pairs)
+    snapshots = trainer.league.snapshots
+    assert len(snapshots) == 4
+    assert snapshots[0].name == "snapshot-0"
+    first = zip(fresh.parameters(), snapshots[0].network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in first), "the first network is kept as it was"
+    assert any(s.score != 0.5 for s in snapshots), "games against them were counted"
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not(whole, tmp_path):
+    trained(tmp_path / "same")
+    assert_same_runs(whole[0], tmp_path / "same")
+    other = trained(tmp_path / "other", seed=1)
+    pairs = zip(whole[1].network.parameters(), other.network.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_every_seat_of_the_batch_is_taken_and_shared_out_as_asked(tmp_path):
+    trainer = Trainer(CONFIG, tmp_path)
+    sizes = [arena.num_rows for arena in trainer.arenas.arenas]
+    assert sizes == [4, 2, 2, 4, 4]  # mirror, one_ply, random, two of former selves
+    assert trainer.arenas.num_rows == CONFIG.num_games
+    names = [arena.opponent.name for arena in trainer.scripted_arenas]
+    assert names == ["connect/one_ply", "random"]
+
+
+def test_the_learning_rate_falls_to_a_tenth(tmp_path):
+    trainer = Trainer(CONFIG, tmp_path)
+    rates = [trainer._learning_rate(remaining) for remaining in (1.0, 0.5, 0.1, 0.0)]
+    assert rates == pytest.approx([3e-3, 1.5e-3, 3e-4, 3e-4])
+
+
+def test_a_run_leaves_an_agent_that_can_be_played(whole):
+    network = load_network(whole[0])
+    frames = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    thought = network(frames, torch.ones(1, 16).bool(), network.initial_state(1))
+    assert torch.isfinite(thought.log_probs).all()
+    averaged = zip(network.parameters(), whole[1].average.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in averaged)
+
+
+def test_a_run_can_start_from_a_trained_network(tmp_path):
+    trainer = Trainer(dataclasses.replace(CONFIG, seed=5), tmp_path)
+    save_network(tmp_path / "agent", trainer.network)
+    other = Trainer(CONFIG, tmp_path / "run", start=tmp_path / "agent")
+    pairs = zip(trainer.network.parameters(), other.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+# Damage.
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    interrupted(tmp_path, 3)
+    return tmp_path
+
+
+def error_of(directory):
+    with pytest.raises(ValueError, match=r".") as caught:
+        Trainer.resume(directory)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_directory_without_a_run_is_named(tmp_path):
+    assert str(tmp_path) in error_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["run.json", "run.safetensors"])
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_named(checkpoint, name, part):
+    content = (checkpoint / name).read_bytes()
+    (checkpoint / name).write_bytes(content[: int(part * len(content))])
+    assert str(checkpoint / name) in error_of(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda notes: notes.pop("config"),
+        lambda notes: notes["config"].update(hope=1),
+        lambda notes: notes["config"].pop("opponents"),
+        lambda notes: notes["config"].update(num_games=8),
+        lambda notes: notes.pop("steps"),
+        lambda notes: notes.update(met=["snapshot-9", None]),
+        lambda notes: notes.update(snapshots=[["snapshot-9", 0.5]]),
+    ],
+)
+def test_a_checkpoint_whose_files_do_not_belong_together_is_named(checkpoint, change):
+    notes = read_json(checkpoint / "run.json")
+    change(notes)
+    (checkpoint / "run.json").write_text(json.dumps(notes))
+    assert str(checkpoint) in error_of(checkpoint)
