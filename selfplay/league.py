@@ -26,6 +26,11 @@ class Snapshot:
     score: float = 0.5
 
 
+def freeze(network: DualStreamNetwork, name: str) -> Snapshot:
+    """A copy of `network` that nobody trains."""
+    return Snapshot(name, copy.deepcopy(network).eval().requires_grad_(False))
+
+
 class League:
     """Up to `capacity` snapshots, spread over the whole run.
 
@@ -39,8 +44,7 @@ class League:
 
     def add(self, network: DualStreamNetwork, steps: int) -> None:
         """Freeze a copy of `network` as it is after `steps`."""
-        frozen = copy.deepcopy(network).eval().requires_grad_(False)
-        self.snapshots.append(Snapshot(f"snapshot-{steps}", frozen))
+        self.snapshots.append(freeze(network, f"snapshot-{steps}"))
         if len(self.snapshots) > self.capacity:
             del self.snapshots[self._most_crowded()]
 

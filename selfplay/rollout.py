@@ -169,13 +169,15 @@ class Arena:
         """The games as they stand; chance and openings belong to the caller."""
         games = {f.name: getattr(self.state, f.name) for f in dataclasses.fields(self.state)}
         opponent: dict[str, Tensor] = getattr(self.opponent, "state_dict", dict)()
-        tensors = {"games": games, "flipped": self.flipped, "seat": self.seat}
+        tally = torch.tensor(dataclasses.astuple(self.tally))
+        tensors = {"games": games, "flipped": self.flipped, "seat": self.seat, "tally": tally}
         return tensors | ({"opponent": opponent} if opponent else {})
 
     def load_state_dict(self, tensors: dict[str, Any]) -> None:
         """Take up the games where they were."""
         self.state = type(self.state)(**tensors["games"])
         self.flipped, self.seat = tensors["flipped"], tensors["seat"]
+        self.tally = Tally(*tensors["tally"].tolist())
         if "opponent" in tensors:
             self.opponent.load_state_dict(tensors["opponent"])  # type: ignore[union-attr]
 
