@@ -14,9 +14,6 @@ chance. So a game reflected in that diagonal is a game again, and its seats are 
 
 from __future__ import annotations
 
-import functools
-import itertools
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -26,22 +23,26 @@ from torch import Generator, Tensor
 
 from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games
 from envs.tron_screen import CELLS, SIDE, Kind, Screen, View, kinds, pack
+from envs.tron_tables import (
+    MOVES,
+    NO_HEADING,
+    NUM_SCENES,
+    SCENE_TICKS,
+    blank,
+    gate_layouts,
+    hidden_rows,
+    interior,
+    legal_moves,
+    next_cells,
+    rock_layouts,
+    scenes,
+    sight,
+)
 
-MOVES = ((0, -1), (0, 1), (-1, 0), (1, 0))  # up, down, left, right as (x, y)
-NO_HEADING = len(MOVES)
 STARTS = (3, 10)  # columns, the first and the last
 TAIL = 60
-SIGHT = 8.5
 MAX_TICKS = 500
-NUM_ROCK_LAYOUTS, NUM_ROCK_GROUPS = 256, 8
-NUM_GATE_PAIRS = 2
-POSTS = {"gates": [0, CELLS - 1], "rocks": [SIDE - 1, CELLS - SIDE]}
-NUM_SCENES, SCENE_TICKS, NUM_DISTRACTORS = 32, 60, 3
-
-
-DRIFTS = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if (dx, dy) != (0, 0)]
-
-Cell = tuple[int, int]
+POSTS = {"gates": [0, CELLS - 1], "rocks": [SIDE - 1, CELLS - SIDE]}  # corners of the fence
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ class TronState(State):
 
 class Tron(Game[TronState]):
     """Light cycles.
+
+    `next_cells` ((4096,) int64) tells at `4 cell + move` where a move leads; `fence` ((32,) int32)
+    is what an arena without rocks and gates has for walls.
 
     A seat crashes when it moves into a cell that is blocked before the tick: fence, rock, wall,
     trail, or head. Both crash when they move into the same cell. One crash is a loss, two are a
@@ -103,26 +107,24 @@ class Tron(Game[TronState]):
         super().__init__(modifiers, device, validate=validate)
         wrap = "wrap" in self.modifiers
         self._tail_length = TAIL if "tails" in self.modifiers else 0
-        self._next = _next_cells(wrap).to(self.device)
-        self._legal = _legal_moves().to(self.device)
+        self.next_cells = next_cells(wrap).to(self.device)
+        self._legal = legal_moves().to(self.device)
         self._seat_rows = torch.tensor([0, SIDE], device=self.device)
-        self.fence = pack(_blank() if wrap else ~_interior()).to(self.device)
-        self._rocks = _rock_layouts().to(self.device) if "rocks" in self.modifiers else None
-        self._gates = _gate_layouts().to(self.device) if "gates" in self.modifiers else None
-        self._scenes = _scenes().to(self.device) if "clutter" in self.modifiers else None
+        self.fence = pack(blank() if wrap else ~interior()).to(self.device)
+        self._rocks = rock_layouts().to(self.device) if "rocks" in self.modifiers else None
+        self._gates = gate_layouts().to(self.device) if "gates" in self.modifiers else None
+        self._scenes = scenes().to(self.device) if "clutter" in self.modifiers else None
         fog = "fog" in self.modifiers
-        self._sees = _sight(wrap).flatten().to(self.device) if fog else None
-        self._hidden = _hidden_rows(wrap).to(self.device) if fog else None
+        self._sees = sight(wrap).flatten().to(self.device) if fog else None
+        self._hidden = hidden_rows(wrap).to(self.device) if fog else None
         self._sign = torch.tensor([1, -1], device=self.device)
         self._origin = torch.tensor([0, CELLS - 1], device=self.device)
         self._head_kinds = torch.tensor([Kind.OWN_HEAD, Kind.OTHER_HEAD], device=self.device)
-        posts = POSTS["gates"] * (self._gates is not None) + POSTS["rocks"] * (
-            self._rocks is not None
-        )
-        self._posts = torch.tensor(posts, dtype=torch.int64, device=self.device)
+        posts = [cell for name in sorted(POSTS.keys() & self.modifiers) for cell in POSTS[name]]
         marks = [Kind.OWN_GHOST, Kind.OTHER_GHOST]
         marks += [Kind.OWN_TAIL, Kind.OTHER_TAIL] if self._tail_length else []
         marks += [Kind.ROCK] * len(posts)
+        self._posts = torch.tensor(posts, dtype=torch.int64, device=self.device)
         self._mark_kinds = torch.tensor(marks, device=self.device)
         self.screen = Screen(self.modifiers, self.device)
 
@@ -178,22 +180,20 @@ class Tron(Game[TronState]):
     def _advance(self, state: TronState, actions: Tensor, generator: Generator) -> TronState:
         playing = ~state.ended
         moving = playing[:, None]
-        move = actions & NO_HEADING - 1
-        target = self._next[state.heads << 2 | move]
+        move = actions & 3  # of a finished row anything may come
+        target = self.next_cells[state.heads << 2 | move]
         crash = self._is_blocked(state, target) | (target.sum(1) == CELLS - 1)[:, None]
         crashed = torch.where(moving, crash, state.crashed)
         terminated = crashed[:, 0] | crashed[:, 1]
         ticks = state.ticks + playing
         truncated = state.truncated | (ticks >= MAX_TICKS) & playing & ~terminated
-        still_playing = ~(terminated | truncated)
+        ended = terminated | truncated
         headings = torch.where(moving, move, state.headings)
         lost = (crash & moving).float()
         trails, tails = self._extend(state, target, moving, moving & ~crash, ticks)
         return TronState(
-            legal_actions=self._legal[
-                headings.masked_fill(~still_playing[:, None], NO_HEADING + 1)
-            ],
-            to_move=still_playing[:, None].repeat(1, NUM_SEATS),
+            legal_actions=self._legal[headings.masked_fill(ended[:, None], NO_HEADING + 1)],
+            to_move=~ended[:, None].repeat(1, NUM_SEATS),
             rewards=lost.flip(1) - lost,
             terminated=terminated,
             truncated=truncated,
@@ -281,7 +281,7 @@ class Tron(Game[TronState]):
 
     def _marks(self, state: TronState) -> list[Tensor]:
         """(B, 2) cells: where the heads come from and, once tails are full, where they end."""
-        back = self._next[state.heads << 2 | (state.headings ^ 1) & 3]
+        back = self.next_cells[state.heads << 2 | (state.headings ^ 1) & 3]
         marks = [torch.where(state.headings == NO_HEADING, state.heads, back)]
         if self._tail_length:
             oldest = ((state.ticks + 1) % TAIL).long()[:, None, None].expand(-1, NUM_SEATS, 1)
@@ -304,123 +304,3 @@ class Tron(Game[TronState]):
         table = torch.arange(NUM_ACTIONS, device=self.device)
         table[: len(MOVES)] = table[: len(MOVES)].flip(0)
         return table
-
-
-def _blank() -> Tensor:
-    return torch.zeros(SIDE, SIDE, dtype=torch.bool)
-
-
-def _interior() -> Tensor:
-    """(32, 32) bool: not the fence."""
-    cells = _blank()
-    cells[1:-1, 1:-1] = True
-    return cells
-
-
-def _next_cells(wrap: bool) -> Tensor:
-    """(4096,) int64: at 4 cell + move, where the move leads; from the fence never outside."""
-    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
-    steps = torch.tensor(MOVES)
-    x, y = (place[..., None] + steps[:, axis] for axis, place in enumerate((x, y)))
-    if wrap:
-        x, y = (1 + (place - 1) % (SIDE - 2) for place in (x, y))
-    return (y.clamp(0, SIDE - 1) * SIDE + x.clamp(0, SIDE - 1)).flatten()
-
-
-def _legal_moves() -> Tensor:
-    """(6, 16) bool: the legal actions by heading, then without heading, then in ended games."""
-    legal = torch.zeros(NO_HEADING + 2, NUM_ACTIONS, dtype=torch.bool)
-    legal[: NO_HEADING + 1, : len(MOVES)] = True
-    for heading in range(len(MOVES)):
-        legal[heading, heading ^ 1] = False
-    legal[-1] = True
-    return legal
-
-
-@functools.cache
-def _sight(wrap: bool) -> Tensor:
-    """(1024, 1024) bool: whether from a head's cell a cell can be seen."""
-    cells = torch.arange(CELLS)
-    square = torch.zeros(CELLS, CELLS, dtype=torch.int64)
-    for place in (cells >> 5, cells & SIDE - 1):
-        gap = (place[:, None] - place).abs()
-        square += (torch.minimum(gap, SIDE - 2 - gap) if wrap else gap) ** 2
-    return square <= SIGHT**2
-
-
-@functools.cache
-def _hidden_rows(wrap: bool) -> Tensor:
-    """(1024, 32) int32 rows of what cannot be seen from each cell, within the fence."""
-    return pack(~_sight(wrap).view(CELLS, SIDE, SIDE) & _interior())
-
-
-def _orbit(cell: Cell) -> set[Cell]:
-    """A cell (x, y), its image by half a turn, and the reflections of both in the diagonal."""
-    x, y = cell
-    far = SIDE - 1
-    return {(x, y), (far - x, far - y), (far - y, far - x), (y, x)}
-
-
-def _layout(cells: Iterable[Cell]) -> Tensor:
-    board = _blank()
-    for x, y in cells:
-        board[y, x] = True
-    return board
-
-
-@functools.cache
-def _rock_layouts() -> Tensor:
-    """(256, 32) int32 rows of rocks: eight groups of four, each alike for both seats.
-
-    The diagonals and the cells beside them stay free, for starts and gates.
-    """
-    rng = random.Random(0)  # a fixed set of layouts; the game draws among them
-    inside = range(1, SIDE - 1)
-    corner = [
-        (x, y) for x in inside for y in inside if x < y - 1 and x + y < SIDE - 2
-    ]  # one cell of every group
-    layouts = []
-    for _ in range(NUM_ROCK_LAYOUTS):
-        chosen = rng.sample(corner, NUM_ROCK_GROUPS)
-        layouts.append(_layout(itertools.chain.from_iterable(map(_orbit, chosen))))
-    return pack(torch.stack(layouts))
-
-
-@functools.cache
-def _gate_layouts() -> Tensor:
-    """(105, 32) int32 rows of the wall between the corners, with two pairs of holes."""
-    layouts = []
-    for holes in itertools.combinations(range(1, SIDE // 2), NUM_GATE_PAIRS):
-        open_cells = {*holes, *(SIDE - 1 - hole for hole in holes)}
-        layouts.append(_layout((k, k) for k in range(1, SIDE - 1) if k not in open_cells))
-    return pack(torch.stack(layouts))
-
-
-@functools.cache
-def _scenes() -> Tensor:
-    """(32 * 60, 32) int32 rows of distractors, scene by scene and tick by tick.
-
-    Squares of four cells drift, one cell in two ticks, around a board without edges, each with
-    its reflection.
-    """
-    rng = random.Random(0)
-    inside = SIDE - 2
-    pictures = []
-    for _ in range(NUM_SCENES):
-        drifts = [
-            (rng.randrange(inside), rng.randrange(inside), *rng.choice(DRIFTS))
-            for _ in range(NUM_DISTRACTORS)
-        ]
-        for tick in range(SCENE_TICKS):
-            cells = [
-                (
-                    1 + (x + right + dx * (tick // 2)) % inside,
-                    1 + (y + down + dy * (tick // 2)) % inside,
-                )
-                for x, y, dx, dy in drifts
-                for right in (0, 1)
-                for down in (0, 1)
-            ]
-            mirrored = [(SIDE - 1 - y, SIDE - 1 - x) for x, y in cells]
-            pictures.append(_layout(cells + mirrored))
-    return pack(torch.stack(pictures))
