@@ -1,4 +1,4 @@
-"""`python -m selfplay train | match | adapt | bench`."""
+"""`python -m selfplay train | practise | match | adapt | bench`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.table import Table
 
 import envs
 from lifelong_agent import LifelongAgent
+from lifelong_agent.agent import PRETRAINED
+from lifelong_agent.weights import load_network_and_keys, save_network
 from selfplay import bench
 from selfplay.adapt import adapt
 from selfplay.cli import (
@@ -24,6 +26,7 @@ from selfplay.cli import (
     progress_bar,
     write_json,
 )
+from selfplay.drills import Drill, DrillConfig
 from selfplay.match import play_match
 from selfplay.players import make_player
 from selfplay.training import TrainConfig, Trainer, best_precision
@@ -136,6 +139,32 @@ class Match(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Practise(Options):
+    """Drill a network in tactics: moves that win or lose by force, in positions it plays into."""
+
+    start: Path | None = None
+    """The network's folder; the shipped one if left out."""
+    out: Path = Path("runs/drilled")
+    """Where the drilled network goes."""
+    minutes: float = 10.0
+    """For how long."""
+    plies: int = 4
+    """How deep the judge looks."""
+
+    def run(self) -> None:
+        """Practise."""
+        if not self.minutes > 0 or not 1 <= self.plies <= 6:
+            raise ValueError("the minutes must be positive, and the plies from 1 to 6")
+        network, keys = load_network_and_keys(self.start or PRETRAINED)
+        drill = Drill(network, DrillConfig(self.plies, precision=best_precision()), self.seed)
+        with progress_bar("practising", int(self.minutes * 60), "s") as tell:
+            positions = drill.run(self.minutes * 60, lambda done: tell(done, ""))
+        save_network(self.out, drill.average, keys, drilled_positions=positions)
+        OUT.print(f"practised on {positions:,} positions: {self.out}")
+        write_json(self.json, {"positions": positions, "out": str(self.out)})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Adapt(Options):
     """Does the same trick work twice? Opponents that beat the frozen agent, one after another."""
 
@@ -221,7 +250,7 @@ class Bench(Options):
 
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    commands = Train | Match | Adapt | Bench
+    commands = Train | Practise | Match | Adapt | Bench
 
     def run() -> None:
         command = parse(commands, args, "python -m selfplay")

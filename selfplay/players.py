@@ -69,7 +69,7 @@ class OnePly(Stateless):
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Win, block, or draw."""
-        game, mine, theirs = _connect_boards(game, state, seat)
+        game, mine, theirs = seat_boards(game, state, seat)
         drops = _drops(game, mine, theirs)
         wins = game.has_line(mine[:, None] | drops) & (drops != 0)
         blocks = game.has_line(theirs[:, None] | drops) & (drops != 0)
@@ -87,7 +87,7 @@ class Negamax(Stateless):
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Draw among the best columns."""
-        game, mine, theirs = _connect_boards(game, state, seat)
+        game, mine, theirs = seat_boards(game, state, seat)
         scores = look_ahead(game, mine, theirs, self.plies)
         best = (scores == scores.amax(1, keepdim=True)) & (scores > ILLEGAL)
         return choose(best.float(), generator)
@@ -111,7 +111,7 @@ class Stubborn(Stateless):
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """The habitual column among the best."""
-        game, mine, theirs = _connect_boards(game, state, seat)
+        game, mine, theirs = seat_boards(game, state, seat)
         scores = look_ahead(game, mine, theirs, self.plies).double()
         columns = torch.arange(game.columns, device=mine.device)
         liking = self.order.to(mine.device)[columns % len(self.order)].double().expand_as(scores)
@@ -151,7 +151,8 @@ def look_ahead(game: Connect, mine: Tensor, theirs: Tensor, plies: int) -> Tenso
     return scores.masked_fill(~legal, ILLEGAL)
 
 
-def _connect_boards(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Tensor, Tensor]:
+def seat_boards(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Tensor, Tensor]:
+    """The rules, and (B,) boards of `seat` and of the other; `ValueError` for another game."""
     if not isinstance(game, Connect) or not isinstance(state, ConnectState):
         raise ValueError(f"this player knows connect, not {game.variant}")
     mine = state.boards.gather(1, seat[:, None])[:, 0]
