@@ -48,6 +48,7 @@ def sleep(hippocampus: Hippocampus, budget_s: float) -> SleepReport:
             kept += rehearsal.games
     if not rehearsed:
         return SleepReport(False, "nothing to rehearse yet")
+    games = "1 game" if rehearsed == 1 else f"{rehearsed} games"
     if not kept:
-        return SleepReport(False, f"rehearsed {rehearsed} games: competence fell, rolled back")
-    return SleepReport(True, f"rehearsed {rehearsed} games, kept what {kept} of them taught")
+        return SleepReport(False, f"rehearsed {games}: competence fell, rolled back")
+    return SleepReport(True, f"rehearsed {games}, kept what {kept} taught")

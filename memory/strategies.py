@@ -55,7 +55,7 @@ class Strategy:
     @property
     def sentence(self) -> str:
         """What a player reads."""
-        moves = ", then ".join(str(action + 1) for action in self.actions)
+        moves = ", then ".join(f"move {action + 1}" for action in self.actions)
         times = "once" if self.count == 1 else f"{self.count} times"
         word = {"good": "Good", "bad": "A mistake", "undetermined": "Unclear"}[self.verdict]
         direction = "better" if self.mean_advantage >= 0 else "worse"
