@@ -174,16 +174,17 @@ def _pgx_random_play(name: str, seed: int) -> Callable[[], Any] | None:
     start = init(jax.random.split(key, BATCH))
     state, script = start, []
     for _ in range(STEPS_PER_TURN):
-        key, draw = jax.random.split(key)
+        key, draw, restart = jax.random.split(key, 3)
+        restarts = jax.random.split(restart, BATCH)
         logits = jax.numpy.log(state.legal_action_mask.astype(jax.numpy.float32))
         actions = jax.random.categorical(draw, logits, axis=1)
-        script.append(actions)
-        state = step(state, actions)
+        script.append((actions, restarts))
+        state = step(state, actions, restarts)
 
     def play() -> None:
         state = start
-        for actions in script:
-            state = step(state, actions)
+        for actions, restarts in script:
+            state = step(state, actions, restarts)
         jax.block_until_ready(state)
 
     return play
