@@ -71,7 +71,7 @@ class Connect(Game[ConnectState]):
         self._tops = self._tensor(tops, closed)
         self._sign = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], device=self.device)
         self._one_hot = torch.eye(NUM_SEATS, dtype=torch.bool, device=self.device)
-        self._shifts = (1, stride, stride - 1, stride + 1)
+        self._shifts = torch.tensor([1, stride, stride - 1, stride + 1], device=self.device)
         self._cell_bits = self._grid()
         self._bank = self._draw_bank()
         boards = torch.zeros(1, NUM_SEATS, dtype=torch.int64, device=self.device)
@@ -133,11 +133,11 @@ class Connect(Game[ConnectState]):
 
     def has_line(self, board: Tensor) -> Tensor:
         """(B,) bool: four set bits in a row, in any direction."""
-        found = torch.zeros_like(board)
-        for shift in self._shifts:
-            pairs = board & (board >> shift)
-            found |= pairs & (pairs >> 2 * shift)
-        return found != 0
+        shifts = self._shifts.view(-1, *[1] * board.dim())  # all directions in one go
+        pairs = board & (board >> shifts)
+        lines = pairs & (pairs >> 2 * shifts)
+        lines = lines[:2] | lines[2:]
+        return (lines[0] | lines[1]) != 0
 
     def _advance(self, state: ConnectState, actions: Tensor, generator: Generator) -> ConnectState:
         ended, seat = state.terminated, state.seat

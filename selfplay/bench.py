@@ -115,16 +115,17 @@ def turn_about(actions: list[Callable[[], Any]], device: torch.device) -> list[f
 
 
 def bench_envs(device: torch.device, seed: int) -> list[Row]:
-    """Rules alone under random legal play with automatic restarts, and frames."""
+    """Rules alone, rules with random choice, and frames; all with automatic restarts."""
     rows = []
     for name in sorted(envs.GAMES):
         game = envs.make(name, device)
-        ours, peer = _random_play(game, seed), _pgx_random_play(name, seed)
-        times = turn_about([ours] + ([peer] if peer else []), device)
-        speed = [BATCH * STEPS_PER_TURN / t for t in times]
-        rows.append(
-            Row(f"{name} rules", speed[0], "steps/s", "pgx" if peer else "", (*speed, None)[1])
-        )
+        ours, theirs = _our_play(game, seed), _pgx_play(name, seed)
+        for what, play in ours.items():
+            peers = [theirs[what]] if theirs else []
+            speeds = [BATCH * STEPS_PER_TURN / t for t in turn_about([play, *peers], device)]
+            rows.append(
+                Row(f"{name} {what}", speeds[0], "steps/s", "pgx" * bool(peers), (*speeds, None)[1])
+            )
         generator = Generator(device).manual_seed(seed)
         state = game.init(BATCH, generator)
         seat = torch.zeros(BATCH, dtype=torch.int64, device=device)
@@ -134,60 +135,92 @@ def bench_envs(device: torch.device, seed: int) -> list[Row]:
 
 
 STEPS_PER_TURN = 100
+RULES, RANDOM = "rules, actions drawn beforehand", "random legal play"
+Play = Callable[[], None]
 
 
-def _random_play(game: envs.Game[Any], seed: int) -> Callable[[], Any]:
-    """`STEPS_PER_TURN` steps of legal play that restart what has ended.
+class QuickChoice:
+    """Legal actions of the seat to move, drawn from a table with one row per mask of A = 16.
 
-    The actions were drawn beforehand, for both programs alike: this measures rules, not dice.
+    A row repeats the legal actions over 64 slots as evenly as it can: near enough to uniform for
+    a benchmark, and it costs six small operations.
     """
-    generator = Generator(game.device).manual_seed(seed)
-    state = game.init(BATCH, generator)
-    script: list[Tensor] = []
-    for _ in range(STEPS_PER_TURN):
-        weights = state.legal_actions.flatten(0, 1).float()
-        actions = choose(weights, generator).view(BATCH, 2)
-        script.append(actions)
-        state = game.step(state, actions, generator)
-        state = game.reset(state, state.ended, generator)
-    start = game.init(BATCH, generator)
 
-    def play() -> None:
-        state = start
-        for actions in script:
+    def __init__(self, device: torch.device) -> None:
+        bits = (np.arange(1 << envs.NUM_ACTIONS)[:, None] >> np.arange(envs.NUM_ACTIONS)) & 1
+        first = np.argsort(1 - bits, axis=1, kind="stable")
+        slots = np.arange(64) * bits.sum(1, keepdims=True) // 64
+        self.table = torch.from_numpy(np.take_along_axis(first, slots, 1)).flatten().to(device)
+        self.weights = (2.0 ** torch.arange(envs.NUM_ACTIONS)).to(device)
+
+    def __call__(self, state: envs.State, generator: Generator) -> Tensor:
+        """(B, 2) int64, the same for both seats."""
+        legal = (state.legal_actions[:, 0] | state.legal_actions[:, 1]).float()
+        mask = (legal @ self.weights).long()
+        slot = torch.randint(64, mask.shape, generator=generator, device=mask.device)
+        return self.table[mask * 64 + slot][:, None].expand(-1, 2)
+
+
+def _our_play(game: envs.Game[Any], seed: int) -> dict[str, Play]:
+    generator = Generator(game.device).manual_seed(seed)
+    choice, start = QuickChoice(game.device), game.init(BATCH, generator)
+
+    def play(script: list[Tensor] | None = None) -> list[Tensor]:
+        state, done = start, []
+        for t in range(STEPS_PER_TURN):
+            actions = choice(state, generator) if script is None else script[t]
             state = game.step(state, actions, generator)
             state = game.reset(state, state.ended, generator)
+            done.append(actions)
+        return done
 
-    return play
+    script = play()
+    return {RULES: lambda: void(play(script)), RANDOM: lambda: void(play())}
 
 
-def _pgx_random_play(name: str, seed: int) -> Callable[[], Any] | None:
-    """The same in pgx, if it is installed (extra `peers`) and knows the game."""
+def void(_: object) -> None:
+    """Nothing."""
+
+
+def _pgx_play(name: str, seed: int) -> dict[str, Play]:
+    """The same in pgx, compiled; empty if it is not installed or does not know the game."""
     ids = {"connect": "connect_four"}
     if name not in ids or importlib.util.find_spec("pgx") is None:
-        return None
+        return {}
     jax, pgx = importlib.import_module("jax"), importlib.import_module("pgx")
     auto_reset = importlib.import_module("pgx.experimental.wrappers").auto_reset
     game = pgx.make(ids[name])
-    init, step = jax.jit(jax.vmap(game.init)), jax.jit(jax.vmap(auto_reset(game.step, game.init)))
-    key = jax.random.PRNGKey(seed)
-    start = init(jax.random.split(key, BATCH))
-    state, script = start, []
-    for _ in range(STEPS_PER_TURN):
-        key, draw, restart = jax.random.split(key, 3)
-        restarts = jax.random.split(restart, BATCH)
+    init, step = jax.vmap(game.init), jax.vmap(auto_reset(game.step, game.init))
+    start = jax.jit(init)(jax.random.split(jax.random.PRNGKey(seed), BATCH))
+    keys = list(jax.random.split(jax.random.PRNGKey(seed + 1), STEPS_PER_TURN))
+
+    @jax.jit  # type: ignore[untyped-decorator]
+    def random_step(state: Any, key: Any) -> Any:
+        draw, restart = jax.random.split(key)
         logits = jax.numpy.log(state.legal_action_mask.astype(jax.numpy.float32))
         actions = jax.random.categorical(draw, logits, axis=1)
-        script.append((actions, restarts))
-        state = step(state, actions, restarts)
+        restarts = jax.random.split(restart, BATCH)
+        return step(state, actions, restarts), (actions, restarts)
 
-    def play() -> None:
+    compiled = jax.jit(step)
+
+    def play_random() -> list[Any]:
+        state, done = start, []
+        for key in keys:
+            state, taken = random_step(state, key)
+            done.append(taken)
+        jax.block_until_ready(state)
+        return done
+
+    script = play_random()
+
+    def play_script() -> None:
         state = start
         for actions, restarts in script:
-            state = step(state, actions, restarts)
+            state = compiled(state, actions, restarts)
         jax.block_until_ready(state)
 
-    return play
+    return {RULES: play_script, RANDOM: lambda: void(play_random())}
 
 
 # Training
