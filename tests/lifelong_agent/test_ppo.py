@@ -140,8 +140,8 @@ def score_without_memory(algorithm, env, num_steps=40):
 
 
 def test_the_clock_is_no_ending_but_an_ending_is():
-    assert values(learned(Endless, 10), *[GREY] * 4) == pytest.approx([2] * 4, abs=0.2)
-    mortal = values(learned(Mortal, 12), *[GREY] * 4)
+    assert values(learned(Endless, 8), *[GREY] * 4) == pytest.approx([2] * 4, abs=0.2)
+    mortal = values(learned(Mortal, 10), *[GREY] * 4)
     assert mortal[0] == pytest.approx(1.875, abs=0.2)
     assert mortal[-1] == pytest.approx(1, abs=0.25)
 
@@ -285,7 +285,7 @@ def test_a_truncated_step_gets_the_value_of_its_last_screen():
 
 
 def test_equal_seeds_give_equal_networks_and_others_do_not():
-    first, second, other = (learned(RememberedAction, 3, seed=s) for s in (4, 4, 5))
+    first, second, other = (learned(RememberedAction, 2, seed=s) for s in (4, 4, 5))
     assert torch.equal(parameters(first), parameters(second))
     assert not torch.equal(parameters(first), parameters(other))
 
@@ -385,7 +385,7 @@ def test_another_environment_can_be_set():
             return -1
 
     algorithm.set_env(make_vec_env(Costly, NUM_ENVS, seed=1))
-    algorithm.learn(8 * ROLLOUT)
+    algorithm.learn(6 * ROLLOUT)
     assert values(algorithm, GREY) == pytest.approx([-1], abs=0.2)
 
 

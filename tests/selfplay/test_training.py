@@ -24,7 +24,7 @@ from tests.lifelong_agent.probes import SMALL
 
 ROLLOUT = 16 * 4
 CONFIG = TrainConfig(
-    steps=12 * ROLLOUT,
+    steps=8 * ROLLOUT,
     num_games=16,
     opponents=(("connect/one_ply", 0.125), ("random", 0.125)),
     snapshot_share=0.5,
@@ -48,7 +48,7 @@ def _small_parts(monkeypatch):
 
     monkeypatch.setattr(training, "NetworkConfig", network)
     monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=4))
-    monkeypatch.setattr(training, "League", functools.partial(League, 4))
+    monkeypatch.setattr(training, "League", functools.partial(League, 3))
 
 
 def trained(out, **changes):
@@ -88,7 +88,7 @@ def whole(tmp_path_factory):
         return out, trained(out)
 
 
-@pytest.mark.parametrize("rollouts", [3, 10])
+@pytest.mark.parametrize("rollouts", [3, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_run_that_was_killed_and_resumed_equals_one_that_was_not(whole, tmp_path, rollouts):
     interrupted(tmp_path, rollouts)
     stopped = read_json(tmp_path / "run.json")["steps"]
@@ -101,8 +101,9 @@ def test_a_run_that_was_killed_and_resumed_equals_one_that_was_not(whole, tmp_pa
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_saved_and_resumed_in_between(whole, tmp_path):
-    interrupted(tmp_path, 7)
+    interrupted(tmp_path, 5)
     Trainer.resume(tmp_path).save()
     Trainer.resume(tmp_path).run()
     assert_same_runs(whole[0], tmp_path)
@@ -137,7 +138,7 @@ def test_a_run_learns_and_freezes_copies_as_it_goes(whole):
     pairs = list(zip(fresh.parameters(), trainer.network.parameters(), strict=True))
     assert not any(torch.equal(a, b) for a, b in pairs)
     snapshots = trainer.league.snapshots
-    assert len(snapshots) == 4
+    assert len(snapshots) == 3
     assert snapshots[0].name == "snapshot-0"
     first = zip(fresh.parameters(), snapshots[0].network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in first), "the first network is kept as it was"
