@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games, merge, take
+from envs.core import NUM_ACTIONS, NUM_SEATS, Game, State, check_num_games, take
 from envs.frames import GRID, StripBank, disc, solid
 
 OWN = (255, 196, 0)
@@ -26,6 +26,7 @@ BOARD = (28, 66, 158)
 HOLE = (9, 18, 48)
 GROUND = (14, 14, 22)
 NO_BIT = 63
+NOBODY = 2
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,16 @@ class Connect(Game[ConnectState]):
         super().__init__(modifiers, device, validate=validate)
         stride = self.rows + 1
         bottoms = [1 << (c * stride) for c in range(self.columns)]
-        tops = [b << (self.rows - 1) for b in bottoms]
         columns = [b * ((1 << self.rows) - 1) for b in bottoms]
-        closed = -(1 << NO_BIT)  # a bit that `_legal` always finds occupied
         self.full = sum(columns)
-        self._closed = closed
         self._bottoms = self._tensor(bottoms, 0)
         self._columns = self._tensor(columns, 0)
-        self._tops = self._tensor(tops, closed)
-        self._sign = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], device=self.device)
-        self._one_hot = torch.eye(NUM_SEATS, dtype=torch.bool, device=self.device)
+        self._bottom_row = sum(bottoms)
+        self._pack_shift = (stride - 1) * (self.columns - 1)
+        self._pack = sum(1 << self._pack_shift - (stride - 1) * c for c in range(self.columns))
+        self._payoff = torch.tensor([[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]], device=self.device)
+        self._turns = torch.tensor([[1, 0], [0, 1], [0, 0]], device=self.device).bool()
+        self._legal_rows = self._legal_table()
         self._shifts = torch.tensor([1, stride, stride - 1, stride + 1], device=self.device)
         self._cell_bits = self._grid()
         self._bank = self._draw_bank()
@@ -104,16 +105,30 @@ class Connect(Game[ConnectState]):
         return take(self._start, torch.zeros(num_games, dtype=torch.int64, device=self.device))
 
     def reset(self, state: ConnectState, mask: Tensor, generator: Generator) -> ConnectState:
-        """Fresh games in the masked rows; they are all alike, so that one row serves all."""
-        return merge(mask, self._start, state)
+        """Fresh games in the masked rows; they are all alike: zeros, but for what is legal."""
+        legal = state.legal_actions.reshape(len(mask), -1).view(torch.int64)
+        fresh = self._start.legal_actions.reshape(1, -1).view(torch.int64)
+        four = mask[:, None].repeat(1, legal.shape[1])  # a contiguous mask is twice as fast
+        two, kept = four[:, :NUM_SEATS].contiguous(), ~mask
+        legal = torch.where(four, fresh.expand_as(legal), legal).view(torch.bool)
+        return ConnectState(
+            legal_actions=legal.view(-1, NUM_SEATS, NUM_ACTIONS),
+            to_move=torch.where(two, self._start.to_move, state.to_move),
+            rewards=state.rewards.masked_fill(two, 0),
+            terminated=state.terminated & kept,
+            truncated=state.truncated & kept,
+            ticks=state.ticks * kept,
+            boards=state.boards.masked_fill(two, 0),
+            seat=state.seat * kept,
+        )
 
     def from_boards(self, boards: Tensor, seat: Tensor) -> ConnectState:
         """The state of unfinished positions: (B, 2) bitboards, (B,) the seat to move."""
         nobody = torch.zeros(len(seat), dtype=torch.bool, device=self.device)
         occupied = boards[:, 0] | boards[:, 1]
         return ConnectState(
-            legal_actions=self._legal(occupied, nobody, self._one_hot[seat]),
-            to_move=self._one_hot[seat],
+            legal_actions=self._legal(occupied, seat),
+            to_move=self._turns[seat],
             rewards=torch.zeros(len(seat), NUM_SEATS, device=self.device),
             terminated=nobody,
             truncated=nobody,
@@ -122,14 +137,30 @@ class Connect(Game[ConnectState]):
             seat=seat,
         )
 
-    def _legal(self, occupied: Tensor, ended: Tensor, to_move: Tensor) -> Tensor:
-        free = (self._tops & (occupied | self._closed)[:, None]) == 0
-        # the fillers stand in `_tops` as the closed bit: never free
-        return (free[:, None] & to_move[..., None]) | ended[:, None, None]
+    def _legal_table(self) -> Tensor:
+        """(full columns, turn) to legal actions: (2^columns * 3, 4) int64, 8 actions in each."""
+        full = torch.arange(1 << self.columns)[:, None] >> torch.arange(self.columns) & 1
+        rows = torch.zeros(len(full), 3, NUM_SEATS, NUM_ACTIONS, dtype=torch.bool)
+        for seat in range(NUM_SEATS):
+            rows[:, seat, seat, : self.columns] = full == 0
+        rows[:, NOBODY] = True
+        return rows.view(-1, NUM_SEATS * NUM_ACTIONS).view(torch.int64).to(self.device)
+
+    def _legal(self, occupied: Tensor, turn: Tensor) -> Tensor:
+        """(B, 2, A) bool: what may be done, for (B,) boards and `turn` (a seat or NOBODY).
+
+        The top cells lie `rows + 1` bits apart; one multiplication moves them side by side.
+        """
+        tops = occupied >> (self.rows - 1) & self._bottom_row
+        full = tops * self._pack >> self._pack_shift & (1 << self.columns) - 1
+        rows = self._legal_rows.index_select(0, full * 3 + turn)
+        return rows.view(torch.bool).view(-1, NUM_SEATS, NUM_ACTIONS)
 
     def drop(self, occupied: Tensor, column: Tensor) -> Tensor:
         """(B,) the bit where a disc lands in (B,) `column`; 0 where the column is full."""
-        return (occupied + self._bottoms[column]) & self._columns[column]
+        flat = column.reshape(-1)
+        bottom = self._bottoms.index_select(0, flat).view_as(column)
+        return (occupied + bottom) & self._columns.index_select(0, flat).view_as(column)
 
     def has_line(self, board: Tensor) -> Tensor:
         """(B,) bool: four set bits in a row, in any direction."""
@@ -143,23 +174,23 @@ class Connect(Game[ConnectState]):
         ended, seat = state.terminated, state.seat
         turn = seat[:, None]
         column = actions.gather(1, turn)[:, 0].masked_fill(ended, NUM_ACTIONS - 1)
-        disc_bit = self.drop(state.boards[:, 0] | state.boards[:, 1], column)
-        mine = state.boards.gather(1, turn)[:, 0] | disc_bit
-        boards = state.boards.scatter(1, turn, mine[:, None])
+        both = state.boards
+        disc_bit = self.drop(both[:, 0] | both[:, 1], column)
+        mine = both.gather(1, turn)[:, 0] | disc_bit
+        boards = both.scatter(1, turn, mine[:, None])
         occupied = boards[:, 0] | boards[:, 1]
         won = self.has_line(mine) & ~ended
         terminated = ended | won | (occupied == self.full)
-        seat = torch.where(terminated, seat, 1 - seat)
-        to_move = self._one_hot[seat] & ~terminated[:, None]
+        following = torch.where(terminated, NOBODY, 1 - seat)
         return ConnectState(
-            legal_actions=self._legal(occupied, terminated, to_move),
-            to_move=to_move,
-            rewards=self._sign[state.seat] * won[:, None],
+            legal_actions=self._legal(occupied, following),
+            to_move=self._turns.index_select(0, following),
+            rewards=self._payoff.index_select(0, torch.where(won, seat, NOBODY)),
             terminated=terminated,
             truncated=state.truncated,
-            ticks=state.ticks + (~ended).int(),
+            ticks=state.ticks + ~ended,
             boards=boards,
-            seat=seat,
+            seat=torch.where(terminated, seat, 1 - seat),
         )
 
     def frame(self, state: ConnectState, seat: Tensor) -> Tensor:

@@ -6,7 +6,10 @@ Machines are noisy: the ratios are what to compare, and the best of several turn
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -115,19 +118,21 @@ def turn_about(actions: list[Callable[[], Any]], device: torch.device) -> list[f
 
 
 def bench_envs(device: torch.device, seed: int) -> list[Row]:
-    """Rules alone, rules with random choice, and frames; all with automatic restarts."""
+    """Rules alone, as they are and compiled, against pgx (compiled, too), and frames.
+
+    Actions are drawn beforehand for both: this measures rules and automatic restarts, not dice.
+    """
     rows = []
     for name in sorted(envs.GAMES):
         game = envs.make(name, device)
-        ours, theirs = _our_play(game, seed), _pgx_play(name, seed)
-        for what, play in ours.items():
-            peers = [theirs[what]] if theirs else []
-            speeds = [BATCH * STEPS_PER_TURN / t for t in turn_about([play, *peers], device)]
-            rows.append(
-                Row(f"{name} {what}", speeds[0], "steps/s", "pgx" * bool(peers), (*speeds, None)[1])
-            )
-        generator = Generator(device).manual_seed(seed)
-        state = game.init(BATCH, generator)
+        plays = _our_play(game, seed)
+        peer = _pgx_play(name, seed)
+        times = turn_about([*plays.values(), *([peer] if peer else [])], device)
+        speeds = [BATCH * STEPS_PER_TURN / t for t in times]
+        theirs = speeds.pop() if peer else None
+        for what, speed in zip(plays, speeds, strict=True):
+            rows.append(Row(f"{name} {what}", speed, "steps/s", "pgx" * bool(peer), theirs))
+        state = game.init(BATCH, Generator(device).manual_seed(seed))
         seat = torch.zeros(BATCH, dtype=torch.int64, device=device)
         (drawing,) = turn_about([partial(game.frame, state, seat)], device)
         rows.append(Row(f"{name} frames", BATCH / drawing, "frames/s"))
@@ -135,92 +140,61 @@ def bench_envs(device: torch.device, seed: int) -> list[Row]:
 
 
 STEPS_PER_TURN = 100
-RULES, RANDOM = "rules, actions drawn beforehand", "random legal play"
 Play = Callable[[], None]
-
-
-class QuickChoice:
-    """Legal actions of the seat to move, drawn from a table with one row per mask of A = 16.
-
-    A row repeats the legal actions over 64 slots as evenly as it can: near enough to uniform for
-    a benchmark, and it costs six small operations.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        bits = (np.arange(1 << envs.NUM_ACTIONS)[:, None] >> np.arange(envs.NUM_ACTIONS)) & 1
-        first = np.argsort(1 - bits, axis=1, kind="stable")
-        slots = np.arange(64) * bits.sum(1, keepdims=True) // 64
-        self.table = torch.from_numpy(np.take_along_axis(first, slots, 1)).flatten().to(device)
-        self.weights = (2.0 ** torch.arange(envs.NUM_ACTIONS)).to(device)
-
-    def __call__(self, state: envs.State, generator: Generator) -> Tensor:
-        """(B, 2) int64, the same for both seats."""
-        legal = (state.legal_actions[:, 0] | state.legal_actions[:, 1]).float()
-        mask = (legal @ self.weights).long()
-        slot = torch.randint(64, mask.shape, generator=generator, device=mask.device)
-        return self.table[mask * 64 + slot][:, None].expand(-1, 2)
+Turn = Callable[[Any, Tensor], Any]
 
 
 def _our_play(game: envs.Game[Any], seed: int) -> dict[str, Play]:
+    """`STEPS_PER_TURN` steps of legal play; compiled as well where there is a C++ compiler."""
     generator = Generator(game.device).manual_seed(seed)
-    choice, start = QuickChoice(game.device), game.init(BATCH, generator)
+    start = game.init(BATCH, generator)
 
-    def play(script: list[Tensor] | None = None) -> list[Tensor]:
-        state, done = start, []
-        for t in range(STEPS_PER_TURN):
-            actions = choice(state, generator) if script is None else script[t]
-            state = game.step(state, actions, generator)
-            state = game.reset(state, state.ended, generator)
-            done.append(actions)
-        return done
+    def turn(state: Any, actions: Tensor) -> Any:
+        following = game.step(state, actions, generator)
+        return game.reset(following, following.ended, generator)
 
-    script = play()
-    return {RULES: lambda: void(play(script)), RANDOM: lambda: void(play())}
+    state, script = start, []
+    for _ in range(STEPS_PER_TURN):
+        actions = choose(state.legal_actions.flatten(0, 1).float(), generator).view(BATCH, 2)
+        script.append(actions)
+        state = turn(state, actions)
+
+    def play(turn: Turn) -> None:
+        state = start
+        for actions in script:
+            state = turn(state, actions)
+
+    plays: dict[str, Play] = {"rules": partial(play, turn)}
+    if shutil.which(os.environ.get("CXX", "g++")):
+        plays["rules, compiled"] = partial(play, torch.compile(turn, dynamic=False))
+    return plays
 
 
-def void(_: object) -> None:
-    """Nothing."""
-
-
-def _pgx_play(name: str, seed: int) -> dict[str, Play]:
-    """The same in pgx, compiled; empty if it is not installed or does not know the game."""
+def _pgx_play(name: str, seed: int) -> Play | None:
+    """The same in pgx, compiled; None if it is not installed or does not know the game."""
     ids = {"connect": "connect_four"}
     if name not in ids or importlib.util.find_spec("pgx") is None:
-        return {}
+        return None
     jax, pgx = importlib.import_module("jax"), importlib.import_module("pgx")
     auto_reset = importlib.import_module("pgx.experimental.wrappers").auto_reset
     game = pgx.make(ids[name])
-    init, step = jax.vmap(game.init), jax.vmap(auto_reset(game.step, game.init))
-    start = jax.jit(init)(jax.random.split(jax.random.PRNGKey(seed), BATCH))
-    keys = list(jax.random.split(jax.random.PRNGKey(seed + 1), STEPS_PER_TURN))
-
-    @jax.jit  # type: ignore[untyped-decorator]
-    def random_step(state: Any, key: Any) -> Any:
+    init, step = jax.jit(jax.vmap(game.init)), jax.jit(jax.vmap(auto_reset(game.step, game.init)))
+    start = init(jax.random.split(jax.random.PRNGKey(seed), BATCH))
+    state, script = start, []
+    for key in jax.random.split(jax.random.PRNGKey(seed + 1), STEPS_PER_TURN):
         draw, restart = jax.random.split(key)
         logits = jax.numpy.log(state.legal_action_mask.astype(jax.numpy.float32))
         actions = jax.random.categorical(draw, logits, axis=1)
-        restarts = jax.random.split(restart, BATCH)
-        return step(state, actions, restarts), (actions, restarts)
+        script.append((actions, jax.random.split(restart, BATCH)))
+        state = step(state, *script[-1])
 
-    compiled = jax.jit(step)
-
-    def play_random() -> list[Any]:
-        state, done = start, []
-        for key in keys:
-            state, taken = random_step(state, key)
-            done.append(taken)
-        jax.block_until_ready(state)
-        return done
-
-    script = play_random()
-
-    def play_script() -> None:
+    def play() -> None:
         state = start
         for actions, restarts in script:
-            state = compiled(state, actions, restarts)
+            state = step(state, actions, restarts)
         jax.block_until_ready(state)
 
-    return {RULES: play_script, RANDOM: lambda: void(play_random())}
+    return play
 
 
 # Training
