@@ -89,6 +89,11 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["juggle"], "juggle"),
         (["adapt", "--opponents", "0"], "at least 1 opponent"),
         (["train", "--steps", "0"], "at least 1"),
+        (["train", "--opponents", "random"], "player=share"),
+        (["train", "--opponents", "random=0.9"], "at most 0.8"),
+        (["train", "--opponents", "nobody=0.1"], "unknown player 'nobody'"),
+        (["practise", "--minutes", "0"], "minutes must be positive"),
+        (["practise", "--start", "/nowhere"], "no agent at /nowhere"),
         (["train", "--resume", "/nowhere"], "cannot read /nowhere/run.json"),
     ],
 )
