@@ -196,7 +196,7 @@ class Volley(Game[VolleyState]):
         over = terminated | truncated
         new_balls = self._new_balls(len(ended), generator)
         after[:, BALL] = torch.where(point, new_balls, after[:, BALL])
-        wait = torch.where(point, WAIT_TICKS, (state.wait - (~ended).int()).clamp(min=0))
+        wait = (state.wait - (~ended).int()).clamp(min=0).masked_fill(point, WAIT_TICKS)
         return VolleyState(
             legal_actions=self._legal.index_select(0, over.int()),
             to_move=~over[:, None].repeat(1, NUM_SEATS),

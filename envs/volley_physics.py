@@ -63,7 +63,7 @@ class Court:
         """
         players = self.move_players(bodies[:, :2], walk, jump)
         ball = bodies[:, 2]
-        flown = torch.cat(self.fly(ball[:2], ball[2:], wind))
+        flown = torch.cat(self.fly(ball[:2], ball[2:], self.pull(wind)))
         place, speed = torch.where(moving, flown, ball).view(2, 2, -1)
         for player in (players[:, 0], players[:, 1]):
             place, speed = self.bounce(place, speed, player[:2], player[2:], PLAYER_RADIUS)
@@ -80,9 +80,12 @@ class Court:
         vx = walk * ((x > self._least) & (x < self._most))
         return torch.stack((x, y.clamp(min=GROUND), vx, vy))
 
-    def fly(self, place: Tensor, speed: Tensor, wind: Tensor) -> tuple[Tensor, Tensor]:
+    def pull(self, wind: Tensor) -> Tensor:
+        """(2, B): what wind and gravity add to a speed in one tick."""
+        return torch.stack((wind * DT, torch.full_like(wind, self.gravity * DT)))
+
+    def fly(self, place: Tensor, speed: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
         """Free flight of balls for one tick: (2, B) place and speed."""
-        pull = torch.stack((wind * DT, torch.full_like(wind, self.gravity * DT)))
         speed = speed + pull
         too_fast = MAX_BALL_SPEED / torch.hypot(speed[0], speed[1])
         speed = speed * too_fast.clamp(max=1.0)
@@ -118,7 +121,7 @@ class Court:
         outside = place.abs() >= self._walls
         place = torch.where(outside, place.clamp(-self._inside, self._inside), place)
         x, y = place
-        fallen = torch.where(x <= 0, -1.0, 1.0) * (y <= GROUND + self.ball_radius)
+        fallen = ((x > 0) * 2.0 - 1.0) * (y <= GROUND + self.ball_radius)
         face = NET_HALF_WIDTH + self.ball_radius
         came_from = torch.ones_like(x).copysign(previous_x)
         crossed = (previous_x.abs() > face) & (x * came_from <= face) & (y <= self.net_height)

@@ -1,0 +1,158 @@
+"""Scripted volley players: a ladder of two, and stubborn characters with one habit each.
+
+All of them see the state itself, fog or not, and draw no chance.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from envs import Game, State
+from envs.volley import ACTIONS, BALL, Volley, VolleyState
+from envs.volley_physics import FARTHEST, GROUND, HALF_WIDTH, NEAREST, PLAYER_RADIUS, Court
+
+STRIDE = 0.3  # nearer to its aim a player stands still: half of what it walks in a tick
+CONTACT = 0.9  # of the reach: the height over a player at which it wants to meet the ball
+FLIGHT_S = 2.2  # the longest flight, at the gravity of the Earth
+EARTH = -29.4
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a player plays, in units of the world, the own half on the left of x = 0.
+
+    Attributes:
+        foresees: it goes where the ball will come down, else where the ball is now.
+        offset: how far behind that place it stands; more makes flatter and farther returns.
+        leap: it jumps when the centre of the ball is so near to its own; 0 for never.
+        home: x where it waits while the ball is not for its half; None to stay below the ball.
+    """
+
+    foresees: bool
+    offset: float
+    leap: float
+    home: float | None
+
+
+TRACKER = Habit(foresees=False, offset=0.3, leap=2.6, home=None)
+PREDICTOR = Habit(foresees=True, offset=0.6, leap=2.6, home=-10.0)
+HABITS = [
+    Habit(foresees, offset, leap, home)
+    for foresees, offset, leap, home in itertools.product(
+        (True, False), (0.2, 0.45, 0.7, 0.95), (0.0, 2.3, 2.6, 3.2), (-4.0, -8.0, -12.0, -18.0)
+    )
+]
+SHUFFLE = 37  # without a common factor with the number of habits: neighbours differ in much
+
+
+class Slime:
+    """A deterministic player that does what its habit says.
+
+    Args:
+        name: what it is called in tables.
+        habit: how it plays.
+    """
+
+    def __init__(self, name: str, habit: Habit) -> None:
+        self.name, self.habit = name, habit
+
+    def reset(self, mask: Tensor) -> None:
+        """Nothing to forget."""
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """Walk towards the aim; jump when the ball is near."""
+        if not isinstance(game, Volley) or not isinstance(state, VolleyState):
+            raise ValueError(f"this player knows volley, not {game.variant}")
+        own, ball, wind = look(state, seat)
+        way = self._aim(game.court, ball, wind) - own[0]
+        walk = (way > STRIDE).long() - (way < -STRIDE).long()
+        near = torch.hypot(*(ball[:2] - own[:2])) < self.habit.leap
+        return _actions(seat.device)[walk + 1, near.long()]
+
+    def _aim(self, court: Court, ball: Tensor, wind: Tensor) -> Tensor:
+        """(B,) x in the own half where it wants to be."""
+        habit, place = self.habit, ball[0]
+        if habit.foresees:
+            height = GROUND + CONTACT * (PLAYER_RADIUS + court.ball_radius)
+            place = foresee(court, ball, wind, height)
+        aim = place - habit.offset
+        if habit.home is not None:
+            aim = aim.masked_fill(place >= 0, habit.home)
+        return aim.clamp(-FARTHEST, -NEAREST)
+
+
+def tracker() -> Slime:
+    """Stays below the ball, and jumps when it is near."""
+    return Slime("volley/tracker", TRACKER)
+
+
+def predictor() -> Slime:
+    """Goes where the ball will come down, and hits it from behind with a jump."""
+    return Slime("volley/predictor", PREDICTOR)
+
+
+def stubborn(seed: int) -> Slime:
+    """One of 128 characters; those of seeds that differ by less are all different."""
+    return Slime(f"stubborn:{seed}", HABITS[seed * SHUFFLE % len(HABITS)])
+
+
+def look(state: VolleyState, seat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The world with the half of `seat` ((B,) int64) on the left of x = 0.
+
+    Returns:
+        (4, B) own player and (4, B) ball as x, y, vx, vy, and the (B,) wind.
+    """
+    side = (1 - 2 * seat).to(state.bodies.dtype)
+    mirror = torch.stack((side, torch.ones_like(side), side, torch.ones_like(side)))
+    own = state.bodies[torch.arange(len(seat), device=seat.device), seat]
+    return own.T * mirror, state.bodies[:, BALL].T * mirror, state.wind * side
+
+
+def foresee(court: Court, ball: Tensor, wind: Tensor, height: float) -> Tensor:
+    """Where falling balls will come down to a height, by flying them ahead in a free sky.
+
+    The path is folded back at the walls, and at the net where it crosses it too low.
+
+    Args:
+        court: the physics.
+        ball: (4, B) x, y, vx, vy.
+        wind: (B,) horizontal acceleration.
+        height: in units of the world.
+
+    Returns:
+        (B,) x; of a ball that stays above it to the end of sight, where it is now.
+    """
+    x, y, is_falling = _flight(court, ball, wind)
+    low = (y <= height) & is_falling
+    ticks = low.int().argmax(0)  # the first tick at which it is low, or 0
+    landing = x.gather(0, ticks[None])[0]
+    is_before = torch.arange(1, len(x), device=x.device)[:, None] <= ticks
+    crosses = (x[1:] * x[:-1] < 0) & (y[1:] <= court.net_height + court.ball_radius)
+    landing = torch.where((crosses & is_before).any(0), -landing, landing)
+    wall = HALF_WIDTH - court.ball_radius
+    beyond = (landing.abs() - wall).clamp(min=0)
+    return landing - 2 * beyond * landing.sign()
+
+
+def _flight(court: Court, ball: Tensor, wind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(T, B) x, y, and whether the ball falls, in the coming ticks."""
+    place, speed, pull = ball[:2], ball[2:], court.pull(wind)
+    path = []
+    for _ in range(round(30 * FLIGHT_S * EARTH / court.gravity)):
+        place, speed = court.fly(place, speed, pull)
+        path.append(torch.cat((place, speed[1:])))
+    x, y, vy = torch.stack(path, 1)
+    return x, y, vy < 0
+
+
+@cache
+def _actions(device: torch.device) -> Tensor:
+    """(3, 2) int64: backward, stand, forward; without and with a jump."""
+    names = (("backward", "backward jump"), ("none", "jump"), ("forward", "forward jump"))
+    return torch.tensor([[ACTIONS.index(name) for name in row] for row in names], device=device)
