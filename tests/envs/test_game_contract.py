@@ -1,9 +1,11 @@
 """The contract of `envs/core.py`, held against every game and every single modifier.
 
-A new game joins by being in `envs.GAMES`; all it has to add here is what `swapped` asks for.
+A new game joins by being in `envs.GAMES`. If exchanging its seats is more than exchanging what is
+stored per seat, its module offers `swap_seats(state)`.
 """
 
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -11,14 +13,18 @@ import torch
 import envs
 
 SPARE_STEPS = 5_000
-VARIANTS = [
-    variant
-    for name, game in sorted(envs.GAMES.items())
-    for variant in [name, *(f"{name}:{modifier}" for modifier in sorted(game.MODIFIERS))]
-]
+LONG_GAMES = {"volley"}  # thousands of steps: their modifiers are looked at by the slow tests
 
 
-@pytest.fixture(params=VARIANTS)
+def variants():
+    for name, game in sorted(envs.GAMES.items()):
+        yield name
+        for modifier in sorted(game.MODIFIERS):
+            marks = [pytest.mark.slow] if name in LONG_GAMES else []
+            yield pytest.param(f"{name}:{modifier}", marks=marks)
+
+
+@pytest.fixture(params=variants())
 def game(request):
     return envs.make(request.param, validate=True)
 
@@ -58,6 +64,13 @@ def play_through(game, num_games, seed=0):
     pytest.fail(f"{game.variant} does not end within {SPARE_STEPS} steps")
 
 
+def looked_at(game, num_games, seed=0):
+    """`play_through`, of long games the beginning, every ending, and a step now and then."""
+    for tick, (before, actions, after) in enumerate(play_through(game, num_games, seed)):
+        if tick < 60 or tick % 25 == 0 or (after.ended & ~before.ended).any():
+            yield before, actions, after
+
+
 def fields(state):
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
 
@@ -69,6 +82,11 @@ def assert_same(first, second, rows=slice(None), because=""):
 
 def swapped(state):
     """The same position with the seats exchanged."""
+    swap = getattr(sys.modules[type(state).__module__], "swap_seats", swap_what_is_per_seat)
+    return swap(state)
+
+
+def swap_what_is_per_seat(state):
     values = {
         name: x.flip(1) if x.dim() > 1 and x.shape[1] == envs.NUM_SEATS else x
         for name, x in fields(state).items()
@@ -130,7 +148,7 @@ def test_rewards_are_zero_sum_and_the_loser_is_told_in_the_same_step(game):
 
 
 def test_a_finished_row_is_frozen_pays_nothing_and_allows_everything(game):
-    for before, _, after in play_through(game, 32):
+    for before, _, after in looked_at(game, 32):
         rows = before.ended
         for name in fields(before).keys() - {"rewards"}:
             was, now = fields(before)[name][rows], fields(after)[name][rows]
@@ -148,7 +166,7 @@ def test_ticks_count_the_steps_of_unfinished_games(game):
 
 
 def test_a_step_does_not_change_the_state_it_was_given(game):
-    for before, actions, _ in play_through(game, 8):
+    for before, actions, _ in looked_at(game, 8):
         copy = type(before)(**{name: x.clone() for name, x in fields(before).items()})
         game.step(before, actions, seeded(9))
         game.frame(before, torch.ones(8).long())
@@ -244,7 +262,7 @@ def test_init_wants_a_positive_whole_number_of_games(game, size):
 
 
 def test_a_frame_is_three_by_64_by_64_bytes_and_shows_something(game):
-    for before, _, after in play_through(game, 4):
+    for before, _, after in looked_at(game, 4):
         frame = game.frame(after, torch.tensor([0, 1, 0, 1]))
         assert frame.shape == (4, *envs.FRAME_SHAPE)
         assert frame.dtype == torch.uint8
@@ -256,7 +274,7 @@ def test_a_frame_is_three_by_64_by_64_bytes_and_shows_something(game):
 
 def test_each_seat_sees_itself_in_its_own_colours(game):
     zeros = torch.zeros(16).long()
-    for state, _, _ in play_through(game, 16):
+    for state, _, _ in looked_at(game, 16):
         seen_by_first = game.frame(state, zeros)
         seen_by_second = game.frame(swapped(state), zeros + 1)
         assert torch.equal(seen_by_first, seen_by_second)
