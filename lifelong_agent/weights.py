@@ -61,16 +61,31 @@ def read_pair(directory: Path, stem: str) -> tuple[dict[str, Any], dict[str, Ten
         ValueError: in one line that names the file, if one is missing, damaged, of another
             format, or not the other's.
     """
-    path, weights = directory / f"{stem}.json", directory / f"{stem}.safetensors"
+    weights = directory / f"{stem}.safetensors"
+    path = _description_of(weights, directory / f"{stem}.json")
     values = read_json(path)
     if values.get("format") != FORMAT:
         raise ValueError(f"{path} has format {values.get('format')!r}, this program reads {FORMAT}")
     if values.pop("seal", None) != _digest(values):
         raise ValueError(f"{path} is damaged: its content does not match its seal")
     tensors = read_tensors(weights)
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != values["tensors_sha256"]:
+    if _sha256(weights) != values["tensors_sha256"]:
         raise ValueError(f"{weights} is damaged, or not the one that {path.name} describes")
     return values, tensors
+
+
+def _description_of(weights: Path, path: Path) -> Path:
+    """`path`, or what a writer left that was killed after it had put the weights in place."""
+    unfinished = path.with_name(path.name + ".partial")
+    try:
+        belongs = read_json(unfinished).get("tensors_sha256") == _sha256(weights)
+    except (ValueError, OSError):
+        return path
+    return unfinished if belongs else path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Networks on disk come back exactly, and what is damaged is named and not believed."""
 
+import contextlib
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -232,6 +234,37 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="plug"):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("num_replaced", [0, 1, 2])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_pair_is_whole_whenever_its_writer_is_killed(
+    tmp_path, monkeypatch, num_replaced, is_first
+):
+    if not is_first:
+        write_pair(tmp_path, "run", {"a": torch.zeros(3)}, {"number": 0})
+    replace, replaced = Path.replace, []
+
+    def killed(path, target):
+        if len(replaced) == num_replaced:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        write_pair(tmp_path, "run", {"a": torch.ones(3)}, {"number": 1})
+    assert len(replaced) == num_replaced
+    if is_first and num_replaced == 0:
+        with pytest.raises(ValueError, match=r"run\.json"):
+            read_pair(tmp_path, "run")
+        return
+    notes, tensors = read_pair(tmp_path, "run")
+    assert notes["number"] == (num_replaced > 0)
+    assert tensors["a"].tolist() == [notes["number"]] * 3
+    monkeypatch.undo()
+    write_pair(tmp_path, "run", {"a": torch.full((3,), 2.0)}, {"number": 2})
+    assert read_pair(tmp_path, "run")[0]["number"] == 2
 
 
 def test_tensors_of_every_kind_come_back(tmp_path):
