@@ -40,7 +40,7 @@ from envs.tron_tables import (
 )
 
 STARTS = (3, 10)  # columns, the first and the last
-TAIL = 60
+TAIL = 120
 MAX_TICKS = 500
 POSTS = {"gates": [0, CELLS - 1], "rocks": [SIDE - 1, CELLS - SIDE]}  # corners of the fence
 
@@ -54,7 +54,7 @@ class TronState(State):
         heads: (B, 2) int64 cells; of a crashed seat the cell it ran into.
         headings: (B, 2) int64, the last move, 4 before the first.
         crashed: (B, 2) bool.
-        tails: (B, 2, 60) int16, where the head was at tick t at place t modulo 60, 0 where it was
+        tails: (B, 2, 120) int16, where the head was at tick t at place t modulo 120, 0 where it was
             not; without `tails` (B, 2, 0).
         walls: (B, 32) int32 rows of the fence, rocks and the dividing wall.
         scene: (B,) int64, which distractors are shown.
@@ -77,7 +77,7 @@ class Tron(Game[TronState]):
 
     A seat crashes when it moves into a cell that is blocked before the tick: fence, rock, wall,
     trail, or head. Both crash when they move into the same cell. One crash is a loss, two are a
-    draw. Turning round on the spot is illegal. In `tails` a trail covers the last 60 cells, and
+    draw. Turning round on the spot is illegal. In `tails` a trail covers the last 120 cells, and
     500 ticks are a draw.
     """
 

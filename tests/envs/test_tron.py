@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envs
+import envs.tron
+import tests.oracles.tron
 from envs.core import to_device
 from envs.tron import MAX_TICKS, TAIL, Tron
 from envs.tron_screen import Kind, bits, pack
@@ -154,7 +156,15 @@ def name_of(modifiers):
 @pytest.mark.parametrize("modifiers", SINGLE + MIXED, ids=name_of)
 def test_careful_games_follow_the_plain_arena_tick_by_tick(modifiers):
     arenas = check_lockstep(Tron(modifiers, validate=True), 3, careful_move, look_every=12)
-    assert max(arena.ticks for arena in arenas) > (TAIL if "tails" in modifiers else 40)
+    assert max(arena.ticks for arena in arenas) > 40
+
+
+@pytest.mark.parametrize("modifiers", [m for m in MIXED if "tails" in m], ids=name_of)
+def test_short_tails_follow_the_plain_arena_around_many_times(modifiers, monkeypatch):
+    for module in (envs.tron, tests.oracles.tron):
+        monkeypatch.setattr(module, "TAIL", 15)
+    arenas = check_lockstep(Tron(modifiers, validate=True), 3, careful_move, 2, look_every=12)
+    assert max(arena.ticks for arena in arenas) > 60
 
 
 @pytest.mark.parametrize("modifiers", SINGLE, ids=name_of)
@@ -261,8 +271,20 @@ def test_on_a_wrapped_board_one_leaves_left_and_comes_in_right():
     assert row[1:3] == [Kind.OWN, Kind.OWN]
 
 
-def test_a_ring_of_62_cells_closes_only_where_trails_have_an_end():
-    ring = both((UP, 27), (RIGHT, 4), (DOWN, 27), (LEFT, 4))
+def comb(depth):
+    """Moves around a comb and back to the start: 2 depth + 72 of them.
+
+    o o   o o        The first and the last tooth are 27 cells long, the middle ones `depth`;
+    o o o o o        the way back leads along the bottom.
+    S o o o o
+    """
+    teeth = [(UP, 27), (RIGHT, 3), (DOWN, depth), (RIGHT, 3), (UP, depth), (RIGHT, 3), (DOWN, 27)]
+    return both(*teeth, (LEFT, 9))
+
+
+def test_a_ring_of_122_cells_closes_only_where_trails_have_an_end():
+    ring = comb(25)
+    assert len(ring) == TAIL + 2
     endless, finite = Tron(), Tron(("tails",))
     assert play(endless, start(endless, 2), ring)[-1].crashed.all()
     state = play(finite, start(finite, 2), ring)[-1]
@@ -271,9 +293,9 @@ def test_a_ring_of_62_cells_closes_only_where_trails_have_an_end():
     assert bits(state.trails[0]).sum((1, 2)).tolist() == [TAIL, TAIL]
 
 
-def test_a_ring_of_60_cells_is_blocked_by_the_last_cell_of_a_tail():
-    ring = both((UP, 26), (RIGHT, 4), (DOWN, 26), (LEFT, 4))
-    game = Tron(("tails",))
+def test_a_ring_of_120_cells_is_blocked_by_the_last_cell_of_a_tail():
+    ring, game = comb(24), Tron(("tails",))
+    assert len(ring) == TAIL
     *before, last = play(game, start(game, 2), ring)
     assert not before[-1].ended.item()
     assert last.crashed.all()

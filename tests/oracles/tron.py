@@ -10,7 +10,7 @@ Written from the rules alone, before and without the package's bitboards, to jud
 """
 
 SIZE = 30
-TAIL = 60  # cells of a trail of finite length, the head's included
+TAIL = 120  # cells of a trail of finite length, the head's included
 SIGHT = 8.5  # how far one sees in fog, in cells
 MAX_TICKS = 500
 MOVES = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
