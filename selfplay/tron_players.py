@@ -1,0 +1,184 @@
+"""Scripted players of light cycles: a ladder from wall hugging to search, and fixed habits.
+
+None moves into what blocks while it can help it. They read the rules' own boards: fog does not
+blind them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from envs import Game, State
+from envs.tron import Tron, TronState
+from envs.tron_screen import SIDE
+from selfplay.tron_search import (
+    NUM_MOVES,
+    Position,
+    is_set,
+    is_wrapped,
+    look_ahead,
+    position_of,
+    targets_of,
+)
+
+SAFETY = 100_000  # before any liking
+WINDING = (0,) * 9 + (1,) * 2 + (2,) * 9 + (1,) * 2 + (3,) * 3  # places in a habit's order
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """All that a player goes by: B games from the view of `seat` ((B,) int64)."""
+
+    game: Tron
+    state: TronState
+    seat: Tensor
+    position: Position
+
+    @classmethod
+    def of(cls, game: Game[Any], state: State, seat: Tensor) -> Outlook:
+        """Raises `ValueError` unless it is a game of tron."""
+        tron, tron_state, position = position_of(game, state, seat)
+        return cls(tron, tron_state, seat, position)
+
+    @property
+    def legal(self) -> Tensor:
+        """(B, 4) bool."""
+        rows = torch.arange(len(self.seat), device=self.seat.device)
+        return self.state.legal_actions[rows, self.seat, :NUM_MOVES]
+
+    @property
+    def targets(self) -> Tensor:
+        """(B, 4) int64 cells that the moves lead to."""
+        return targets_of(self.game, self.position.me)
+
+
+def hugging(outlook: Outlook) -> Tensor:
+    """(B, 4) int64: how well a move hugs, 2 to 4; 1 into a dead end, 0 into what blocks."""
+    free, targets = outlook.position.free, outlook.targets
+    around = targets_of(outlook.game, targets).flatten(1)
+    blocked = (~is_set(free, around)).view(-1, NUM_MOVES, NUM_MOVES).sum(2)  # where I come from too
+    return (blocked % NUM_MOVES + 1) * is_set(free, targets)
+
+
+def straight(outlook: Outlook) -> Tensor:
+    """(B, 4) int64: 1 for the move that goes on as before."""
+    heading = outlook.state.headings.gather(1, outlook.seat[:, None])
+    return (heading == torch.arange(NUM_MOVES, device=heading.device)).long()
+
+
+def distances(outlook: Outlook) -> Tensor:
+    """(B, 4) int64: steps from where the moves lead to the other's head, were nothing between."""
+    targets, them = outlook.targets, outlook.position.them[:, None]
+    total = torch.zeros_like(targets)
+    for shift in (5, 0):
+        gap = ((targets >> shift & SIDE - 1) - (them >> shift & SIDE - 1)).abs()
+        total += torch.minimum(gap, SIDE - 2 - gap) if is_wrapped(outlook.game) else gap
+    return total
+
+
+def pick(scores: Tensor, outlook: Outlook, generator: Generator) -> Tensor:
+    """(B,) int64: the best legal move of (B, 4) scores, drawn among those within 0.001."""
+    noise = torch.rand(scores.shape, generator=generator, device=scores.device) * 0.001
+    return (scores.double() + noise).masked_fill(~outlook.legal, -torch.inf).argmax(1)
+
+
+class WallHugger:
+    """`tron/wall_hugger`: beside walls and trails where it can, else straight on."""
+
+    name = "tron/wall_hugger"
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """The free cell with the most blocked neighbours that is no dead end."""
+        outlook = Outlook.of(game, state, seat)
+        return pick(hugging(outlook) + straight(outlook) / 4, outlook, generator)
+
+    def reset(self, mask: Tensor) -> None:
+        """Nothing to forget."""
+
+
+class Voronoi:
+    """`tron/voronoi` and `tron/voronoi-N`: the move after which it holds most, N plies ahead.
+
+    Args:
+        plies: how far it looks; 1 is its own move alone.
+    """
+
+    def __init__(self, plies: int = 1) -> None:
+        self.plies = plies
+        self.name = "tron/voronoi" if plies == 1 else f"tron/voronoi-{plies}"
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """Draw among the best moves; who looks ahead keeps to walls, to fill what is its own."""
+        outlook = Outlook.of(game, state, seat)
+        scores = look_ahead(outlook.game, outlook.position, self.plies)
+        if self.plies > 1:
+            scores += hugging(outlook) / 100
+        return pick(scores, outlook, generator)
+
+    def reset(self, mask: Tensor) -> None:
+        """Nothing to forget."""
+
+
+class TronStubborn:
+    """`stubborn:SEED` for tron: deterministic, with one fixed habit.
+
+    The habit (seed modulo 6) is to hug walls, to run straight, to hold territory, to chase, to flee
+    or to wind like a snake; among equals it prefers the moves in one order, always the same. 144
+    seeds in a row are 144 characters.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.name = f"stubborn:{seed}"
+        self.habit = HABITS[seed % len(HABITS)]
+        orders = list(itertools.permutations(range(NUM_MOVES)))
+        self.order = orders[(13 * (seed // len(HABITS)) + seed) % len(orders)]
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """What it always does here; chance is not asked."""
+        outlook = Outlook.of(game, state, seat)
+        order = torch.tensor(self.order, device=seat.device)
+        safety = hugging(outlook).clamp(max=2) * SAFETY
+        scores = safety + self.habit(outlook, order).double() + order / (2 * NUM_MOVES)
+        return scores.masked_fill(~outlook.legal, -torch.inf).argmax(1)
+
+    def reset(self, mask: Tensor) -> None:
+        """Nothing to forget."""
+
+
+Habit = Callable[[Outlook, Tensor], Tensor]
+
+
+def _hug(outlook: Outlook, order: Tensor) -> Tensor:
+    return hugging(outlook)
+
+
+def _run(outlook: Outlook, order: Tensor) -> Tensor:
+    return straight(outlook)
+
+
+def _hold(outlook: Outlook, order: Tensor) -> Tensor:
+    return look_ahead(outlook.game, outlook.position, 1)
+
+
+def _chase(outlook: Outlook, order: Tensor) -> Tensor:
+    return -distances(outlook)
+
+
+def _flee(outlook: Outlook, order: Tensor) -> Tensor:
+    return distances(outlook)
+
+
+def _wind(outlook: Outlook, order: Tensor) -> Tensor:
+    """Far one way, a little to the side, far back: by the clock."""
+    places = torch.tensor(WINDING, device=order.device)
+    favourite = order[places[outlook.state.ticks % len(places)]]
+    return (favourite[:, None] == torch.arange(NUM_MOVES, device=order.device)).long()
+
+
+HABITS: tuple[Habit, ...] = (_hug, _run, _hold, _chase, _flee, _wind)
