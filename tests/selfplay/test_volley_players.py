@@ -129,20 +129,3 @@ def test_another_game_is_declined(generator):
 def test_the_tracker_beats_a_random_player(generator):
     result = play_match(Volley(), (tracker(), Random()), 60, generator)
     assert result.total.score >= 0.9
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("better", "worse"), [(tracker(), Random()), (predictor(), tracker())], ids=lambda p: p.name
-)
-def test_the_ladder_is_a_ladder_over_400_games(better, worse, generator):
-    result = play_match(Volley(), (better, worse), 400, generator)
-    assert result.total.score >= 0.65
-
-
-@pytest.mark.slow
-def test_the_predictor_beats_most_of_the_stubborn(generator):
-    characters = [stubborn(seed) for seed in range(12)]
-    scores = [play_match(Volley(), (predictor(), c), 20, generator) for c in characters]
-    assert sum(score.total.score > 0.5 for score in scores) >= 9
-    assert any(score.total.losses for score in scores), "they are no fools"
