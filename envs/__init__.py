@@ -1,7 +1,7 @@
 """Games as batched tensor programs, and their frames. They know nothing of who plays them."""
 
 from envs.core import FRAME_SHAPE, NUM_ACTIONS, NUM_SEATS, Game, State, merge, put, take
-from envs.registry import GAMES, make
+from envs.registry import GAMES, list_variants, make
 
 __all__ = [
     "FRAME_SHAPE",
@@ -10,6 +10,7 @@ __all__ = [
     "NUM_SEATS",
     "Game",
     "State",
+    "list_variants",
     "make",
     "merge",
     "put",

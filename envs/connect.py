@@ -47,6 +47,7 @@ class Connect(Game[ConnectState]):
 
     name = "connect"
     simultaneous = False
+    ticks_per_s = 0.0
     action_names = tuple(f"{verb} {c + 1}" for verb in ("drop", "pop") for c in range(8))
     MODIFIERS: ClassVar[dict[str, str]] = {}
     columns: ClassVar[int] = 7

@@ -94,6 +94,9 @@ def to_device(state: S, device: torch.device | str) -> S:
 class Game(ABC, Generic[S]):
     """One game in one variant, on one device.
 
+    `simultaneous` games have both seats act in every tick, the others take turns. `ticks_per_s` is
+    how fast a person plays it: 0 for games that wait for a move.
+
     Args:
         modifiers: names out of `MODIFIERS`, in any order.
         device: where the tensors live.
@@ -107,6 +110,7 @@ class Game(ABC, Generic[S]):
     name: ClassVar[str]
     action_names: ClassVar[tuple[str, ...]]
     simultaneous: ClassVar[bool]
+    ticks_per_s: ClassVar[float]
     MODIFIERS: ClassVar[dict[str, str]]
     CLASHES: ClassVar[tuple[frozenset[str], ...]] = ()
     num_actions: ClassVar[int] = NUM_ACTIONS

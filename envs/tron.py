@@ -83,6 +83,7 @@ class Tron(Game[TronState]):
 
     name = "tron"
     simultaneous = True
+    ticks_per_s = 10.0
     action_names = (
         *("up", "down", "left", "right"),
         *(f"unused {number}" for number in range(len(MOVES), NUM_ACTIONS)),

@@ -71,6 +71,7 @@ class Volley(Game[VolleyState]):
 
     name = "volley"
     simultaneous = True
+    ticks_per_s = 30.0
     action_names = ACTIONS + tuple(f"unused {i}" for i in range(len(ACTIONS), NUM_ACTIONS))
     MODIFIERS: ClassVar[dict[str, str]] = {
         "moon": "half the gravity, for the ball and the players",

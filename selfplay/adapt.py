@@ -19,7 +19,8 @@ from lifelong_agent import LifelongAgent
 from lifelong_agent.policy import DualStreamNetwork
 from selfplay.match import play_out
 from selfplay.metrics import losses_until_broken, relapsed
-from selfplay.players import NetworkPlayer, Player, Stubborn, legal_of
+from selfplay.players import NetworkPlayer, Stubborn
+from selfplay.seats import Player, legal_of
 
 
 @dataclass

@@ -33,7 +33,8 @@ from lifelong_agent.ppo import LifelongPPO
 from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.match import play_match
-from selfplay.players import NetworkPlayer, choose, legal_of, make_scripted
+from selfplay.players import NetworkPlayer, make_scripted
+from selfplay.seats import choose, legal_of
 from selfplay.training import TrainConfig, Trainer, best_precision
 
 BATCH = 4096

@@ -19,8 +19,9 @@ import envs
 from envs.connect import Connect
 from lifelong_agent.losses import value_loss
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
-from selfplay.players import ILLEGAL, make_scripted, seat_boards
-from selfplay.players import look_ahead as search
+from selfplay.connect_players import ILLEGAL, seat_boards
+from selfplay.connect_players import look_ahead as search
+from selfplay.players import make_scripted
 from selfplay.rollout import Arena, Arenas, random_positions
 
 

@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 
 from envs import Game, State, merge
 from selfplay.metrics import Score
-from selfplay.players import Player
 from selfplay.rollout import random_positions
+from selfplay.seats import Player
 
 OPENING_PLIES = 4
 

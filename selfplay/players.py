@@ -1,168 +1,40 @@
-"""Whoever can take a seat: scripted ladders, stubborn characters, and networks."""
+"""Names to players: scripted ladders, stubborn characters, and networks."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor
 
-from envs import Game, State
-from envs.connect import Connect, ConnectState
+from envs import State
 from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from lifelong_agent.weights import load_network
-
-AnyGame = Game[Any]
-
-
-class Player(Protocol):
-    """Takes one seat in each of B games."""
-
-    name: str
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Choose (B,) int64 actions for `seat` ((B,) int64); rows not to move are ignored."""
-
-    def reset(self, mask: Tensor) -> None:
-        """New games begin in the rows where `mask` ((B,) bool) is True."""
-
-
-class Stateless:
-    """A player that remembers nothing."""
-
-    name = "stateless"
-
-    def reset(self, mask: Tensor) -> None:
-        """Nothing to forget."""
-
-
-def choose(weights: Tensor, generator: Generator) -> Tensor:
-    """(B,) int64 drawn in proportion to (B, A) weights; 0 where a row has none."""
-    empty = weights.sum(1, keepdim=True) == 0
-    return torch.multinomial(weights + empty, 1, generator=generator)[:, 0]
-
-
-def legal_of(state: State, seat: Tensor) -> Tensor:
-    """(B, A) bool: what `seat` may do."""
-    return state.legal_actions.gather(
-        1, seat[:, None, None].expand(-1, 1, state.legal_actions.shape[2])
-    )[:, 0]
-
-
-class Random(Stateless):
-    """Any legal action, all equally likely."""
-
-    name = "random"
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Draw one."""
-        return choose(legal_of(state, seat).float(), generator)
-
-
-class OnePly(Stateless):
-    """`connect`: win if possible, else block a win, else random."""
-
-    name = "connect/one_ply"
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Win, block, or draw."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        drops = _drops(game, mine, theirs)
-        wins = game.has_line(mine[:, None] | drops) & (drops != 0)
-        blocks = game.has_line(theirs[:, None] | drops) & (drops != 0)
-        weights = (drops != 0).double() + 1e6 * blocks + 1e12 * wins
-        best = weights >= weights.amax(1, keepdim=True)
-        return choose((best & (drops != 0)).float(), generator)
-
-
-class Negamax(Stateless):
-    """`connect`: sees wins and losses within `plies`; sooner wins, later losses, else random."""
-
-    def __init__(self, plies: int) -> None:
-        self.plies = plies
-        self.name = f"connect/negamax-{plies}"
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Draw among the best columns."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        scores = look_ahead(game, mine, theirs, self.plies)
-        best = (scores == scores.amax(1, keepdim=True)) & (scores > ILLEGAL)
-        return choose(best.float(), generator)
+from selfplay.connect_players import ConnectStubborn, Negamax, OnePly
+from selfplay.seats import AnyGame, Player, Random, Stateless, legal_of
+from selfplay.tron_players import TronStubborn, Voronoi, WallHugger
+from selfplay.volley_players import predictor, tracker
+from selfplay.volley_players import stubborn as volley_stubborn
 
 
 class Stubborn(Stateless):
-    """A deterministic player with one fixed habit, drawn from its seed.
-
-    `connect`: looks 1 to 6 plies ahead (seed modulo 6, plus 1) and, among equals, always prefers
-    the same columns: in a fixed order, or in an order fixed per position.
-    """
+    """A deterministic player with one fixed habit in each game, drawn from its seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.name = f"stubborn:{seed}"
-        self.plies = 1 + seed % 6
-        self.per_position = bool(seed // 6 % 2)
-        generator = torch.Generator().manual_seed(seed)
-        self.order = torch.randperm(Connect.columns, generator=generator)
-        self.salt = int(torch.randint(1, 2**31, (1,), generator=generator)) | 1
+        self._characters: dict[str, Player] = {
+            "connect": ConnectStubborn(seed),
+            "tron": TronStubborn(seed),
+            "volley": volley_stubborn(seed),
+        }
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """The habitual column among the best."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        scores = look_ahead(game, mine, theirs, self.plies).double()
-        columns = torch.arange(game.columns, device=mine.device)
-        liking = self.order.to(mine.device)[columns % len(self.order)].double().expand_as(scores)
-        if self.per_position:
-            mixed = (mine * 31 + theirs * 17 + self.salt)[:, None] * (2 * columns + 1) * self.salt
-            liking = (mixed >> 13 & 0xFFFF).double()
-        return (scores * 1e6 + liking).argmax(1)
-
-
-ILLEGAL = -1000
-
-
-def look_ahead(game: Connect, mine: Tensor, theirs: Tensor, plies: int) -> Tensor:
-    """Score every column by exhaustive search.
-
-    Args:
-        game: the rules.
-        mine: (B,) int64 boards of the side to move.
-        theirs: (B,) int64 boards of the other side.
-        plies: depth, at least 1.
-
-    Returns:
-        (B, columns) int64: `plies + 1 - d` for a forced win in d plies, its negative for a
-        forced loss, 0 for neither within sight, `ILLEGAL` for a full column.
-    """
-    drops = _drops(game, mine, theirs)
-    legal = drops != 0
-    after = mine[:, None] | drops
-    won = game.has_line(after) & legal
-    scores: Tensor = won * plies
-    open_rows = legal & ~won & ((after | theirs[:, None]) != game.full)
-    if plies > 1 and bool(open_rows.any()):
-        reply = look_ahead(
-            game, theirs[:, None].expand_as(drops)[open_rows], after[open_rows], plies - 1
-        )
-        scores[open_rows] = -reply.amax(1)
-    return scores.masked_fill(~legal, ILLEGAL)
-
-
-def seat_boards(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Tensor, Tensor]:
-    """The rules, and (B,) boards of `seat` and of the other; `ValueError` for another game."""
-    if not isinstance(game, Connect) or not isinstance(state, ConnectState):
-        raise ValueError(f"this player knows connect, not {game.variant}")
-    mine = state.boards.gather(1, seat[:, None])[:, 0]
-    theirs = state.boards.gather(1, 1 - seat[:, None])[:, 0]
-    return game, mine, theirs
-
-
-def _drops(game: Connect, mine: Tensor, theirs: Tensor) -> Tensor:
-    columns = torch.arange(game.columns, device=mine.device)
-    return game.drop((mine | theirs)[:, None], columns[None])
+        """What it always does in this game."""
+        return self._characters[game.name].act(game, state, seat, generator)
 
 
 class NetworkPlayer:
@@ -204,7 +76,18 @@ class NetworkPlayer:
         self._state = tensors["state"]
 
 
-SCRIPTED = ("random", "connect/one_ply", "connect/negamax-N", "stubborn:SEED")
+SCRIPTED = (
+    *("random", "stubborn:SEED", "connect/one_ply", "connect/negamax-N"),
+    *("tron/wall_hugger", "tron/voronoi", "tron/voronoi-N", "volley/tracker", "volley/predictor"),
+)
+SIMPLE: dict[str, Callable[[], Player]] = {
+    "random": Random,
+    "connect/one_ply": OnePly,
+    "tron/wall_hugger": WallHugger,
+    "tron/voronoi": Voronoi,
+    "volley/tracker": tracker,
+    "volley/predictor": predictor,
+}
 
 
 def make_scripted(name: str) -> Player:
@@ -213,12 +96,12 @@ def make_scripted(name: str) -> Player:
     Raises:
         ValueError: for an unknown name, naming the known ones.
     """
-    if name == Random.name:
-        return Random()
-    if name == OnePly.name:
-        return OnePly()
+    if name in SIMPLE:
+        return SIMPLE[name]()
     if match := re.fullmatch(r"connect/negamax-([1-9])", name):
         return Negamax(int(match[1]))
+    if match := re.fullmatch(r"tron/voronoi-([1-4])", name):
+        return Voronoi(int(match[1]))
     if match := re.fullmatch(r"stubborn:(\d{1,9})", name):
         return Stubborn(int(match[1]))
     raise ValueError(f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR")

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from envs import FRAME_SHAPE, NUM_ACTIONS, Game, State, merge, put, take
 from lifelong_agent.experience import Observation, Outcome
-from selfplay.players import Player, choose, legal_of
+from selfplay.seats import Player, choose, legal_of
 
 AnyGame = Game[Any]
 

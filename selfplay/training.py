@@ -31,8 +31,9 @@ from lifelong_agent.weights import (
     write_pair,
 )
 from selfplay.league import League, Snapshot, freeze
-from selfplay.players import NetworkPlayer, Player, make_scripted
+from selfplay.players import NetworkPlayer, make_scripted
 from selfplay.rollout import Arena, Arenas, Tally, random_positions
+from selfplay.seats import Player
 
 KEY_SAMPLES = 2048
 

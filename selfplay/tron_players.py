@@ -28,7 +28,7 @@ from selfplay.tron_search import (
 )
 
 SAFETY = 100_000  # before any liking
-WINDING = (0,) * 9 + (1,) * 2 + (2,) * 9 + (1,) * 2 + (3,) * 3  # places in a habit's order
+LEANING = 0.4  # to each move in the order of a character, more than to the one before
 
 
 @dataclass(frozen=True)
@@ -125,60 +125,84 @@ class Voronoi:
         """Nothing to forget."""
 
 
+@dataclass(frozen=True)
+class Character:
+    """What a seed fixes.
+
+    Attributes:
+        habit: an index of `HABITS`.
+        order: a liking for each of the four moves, 0 to 3.
+        stride: cells, for habits that go by the clock.
+    """
+
+    habit: int
+    order: tuple[int, ...]
+    stride: int
+
+    @classmethod
+    def of(cls, seed: int) -> Character:
+        """144 seeds in a row differ in habit or order."""
+        habit, turn = seed % len(HABITS), seed // len(HABITS)
+        orders = list(itertools.permutations(range(NUM_MOVES)))
+        return cls(habit, orders[(13 * turn + seed) % len(orders)], 3 + turn % 8)
+
+
 class TronStubborn:
     """`stubborn:SEED` for tron: deterministic, with one fixed habit.
 
     The habit (seed modulo 6) is to hug walls, to run straight, to hold territory, to chase, to flee
-    or to wind like a snake; among equals it prefers the moves in one order, always the same. 144
-    seeds in a row are 144 characters.
+    or to wind like a snake; besides it leans to the moves in one order, always the same.
     """
 
     def __init__(self, seed: int) -> None:
         self.name = f"stubborn:{seed}"
-        self.habit = HABITS[seed % len(HABITS)]
-        orders = list(itertools.permutations(range(NUM_MOVES)))
-        self.order = orders[(13 * (seed // len(HABITS)) + seed) % len(orders)]
+        self.character = Character.of(seed)
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """What it always does here; chance is not asked."""
-        outlook = Outlook.of(game, state, seat)
-        order = torch.tensor(self.order, device=seat.device)
+        outlook, character = Outlook.of(game, state, seat), self.character
         safety = hugging(outlook).clamp(max=2) * SAFETY
-        scores = safety + self.habit(outlook, order).double() + order / (2 * NUM_MOVES)
-        return scores.masked_fill(~outlook.legal, -torch.inf).argmax(1)
+        liking = HABITS[character.habit](outlook, character).double()
+        leaning = torch.tensor(character.order, device=seat.device) * LEANING
+        scores = (safety + liking + leaning).masked_fill(~outlook.legal, -torch.inf)
+        return scores.argmax(1)
 
     def reset(self, mask: Tensor) -> None:
         """Nothing to forget."""
 
 
-Habit = Callable[[Outlook, Tensor], Tensor]
+Habit = Callable[[Outlook, Character], Tensor]
 
 
-def _hug(outlook: Outlook, order: Tensor) -> Tensor:
+def _hug(outlook: Outlook, character: Character) -> Tensor:
     return hugging(outlook)
 
 
-def _run(outlook: Outlook, order: Tensor) -> Tensor:
-    return straight(outlook)
+def _run(outlook: Outlook, character: Character) -> Tensor:
+    """Straight on, but every so many ticks it may turn."""
+    goes_on = outlook.state.ticks % (2 * character.stride) != 0
+    return straight(outlook) * goes_on[:, None] * 4
 
 
-def _hold(outlook: Outlook, order: Tensor) -> Tensor:
-    return look_ahead(outlook.game, outlook.position, 1)
+def _hold(outlook: Outlook, character: Character) -> Tensor:
+    return look_ahead(outlook.game, outlook.position, 1) / 20
 
 
-def _chase(outlook: Outlook, order: Tensor) -> Tensor:
-    return -distances(outlook)
+def _chase(outlook: Outlook, character: Character) -> Tensor:
+    return -distances(outlook) / 2
 
 
-def _flee(outlook: Outlook, order: Tensor) -> Tensor:
-    return distances(outlook)
+def _flee(outlook: Outlook, character: Character) -> Tensor:
+    return distances(outlook) / 2
 
 
-def _wind(outlook: Outlook, order: Tensor) -> Tensor:
-    """Far one way, a little to the side, far back: by the clock."""
-    places = torch.tensor(WINDING, device=order.device)
-    favourite = order[places[outlook.state.ticks % len(places)]]
-    return (favourite[:, None] == torch.arange(NUM_MOVES, device=order.device)).long()
+def _wind(outlook: Outlook, character: Character) -> Tensor:
+    """Far one way, two to the side, far back, and so on by the clock."""
+    first, side, back, _ = character.order
+    places = [first] * 3 * character.stride + [side] * 2 + [back] * 3 * character.stride
+    turns = torch.tensor(places + [side] * 2, device=outlook.seat.device)
+    favourite = turns[outlook.state.ticks % len(turns)]
+    return (favourite[:, None] == torch.arange(NUM_MOVES, device=turns.device)) * 4
 
 
 HABITS: tuple[Habit, ...] = (_hug, _run, _hold, _chase, _flee, _wind)

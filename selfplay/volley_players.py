@@ -20,7 +20,7 @@ from envs.volley_physics import FARTHEST, GROUND, HALF_WIDTH, NEAREST, PLAYER_RA
 STRIDE = 0.3  # nearer to its aim a player stands still: half of what it walks in a tick
 CONTACT = 0.9  # of the reach: the height over a player at which it wants to meet the ball
 FLIGHT_S = 2.2  # the longest flight, at the gravity of the Earth
-EARTH = -29.4
+EARTH, NET_HEIGHT = -29.4, 3.5  # of the classic game
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Habit:
 
     Attributes:
         foresees: it goes where the ball will come down, else where the ball is now.
-        offset: how far behind that place it stands; more makes flatter and farther returns.
+        offset: how far behind that place it stands; more makes flatter and farther returns, so
+            that behind a tall net it takes less of it.
         leap: it jumps when the centre of the ball is so near to its own; 0 for never.
         home: x where it waits while the ball is not for its half; None to stay below the ball.
     """
@@ -81,7 +82,7 @@ class Slime:
         if habit.foresees:
             height = GROUND + CONTACT * (PLAYER_RADIUS + court.ball_radius)
             place = foresee(court, ball, wind, height)
-        aim = place - habit.offset
+        aim = place - habit.offset * NET_HEIGHT / court.net_height
         if habit.home is not None:
             aim = aim.masked_fill(place >= 0, habit.home)
         return aim.clamp(-FARTHEST, -NEAREST)

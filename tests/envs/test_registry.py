@@ -73,3 +73,20 @@ def test_a_game_rejects_an_unknown_modifier(name):
 def test_actions_are_checked_only_where_that_is_asked_for():
     assert envs.make("connect", validate=True).validate
     assert not envs.make("connect").validate
+
+
+def test_every_valid_variant_is_listed_once_under_its_canonical_name_the_classic_first():
+    names = envs.list_variants("toy")
+    assert names == ("toy", "toy:big", "toy:dry", "toy:wet", "toy:big+dry", "toy:big+wet")
+    assert all(envs.make(name).variant == name for name in names)
+
+
+def test_there_are_at_least_sixty_variants_and_each_game_has_twenty():
+    numbers = {name: len(envs.list_variants(name)) for name in ("tron", "volley")}
+    assert min(numbers.values()) >= 20
+    assert sum(numbers.values()) >= 60
+
+
+def test_variants_of_an_unknown_game_cannot_be_listed():
+    with pytest.raises(ValueError, match="unknown game 'chess'"):
+        envs.list_variants("chess")

@@ -6,8 +6,8 @@ import envs
 from lifelong_agent import DualStreamNetwork, NetworkConfig
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import Thought
+from selfplay.connect_players import seat_boards
 from selfplay.drills import Drill, DrillConfig, drill_loss, keeping_moves
-from selfplay.players import seat_boards
 
 
 def position(*columns: int) -> tuple:

@@ -9,7 +9,8 @@ from selfplay.__main__ import main
 from selfplay.adapt import OpponentRecord, summary
 from selfplay.match import play_match
 from selfplay.metrics import Score, losses_until_broken, relapsed
-from selfplay.players import Random, make_scripted
+from selfplay.players import make_scripted
+from selfplay.seats import Random
 
 
 def test_a_score_counts_a_draw_as_half_and_its_interval_is_wilsons() -> None:

@@ -5,20 +5,11 @@ import torch
 
 import envs
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
+from selfplay.connect_players import ILLEGAL, OnePly, look_ahead
 from selfplay.match import play_match
-from selfplay.players import (
-    ILLEGAL,
-    NetworkPlayer,
-    OnePly,
-    Random,
-    Stubborn,
-    choose,
-    legal_of,
-    look_ahead,
-    make_player,
-    make_scripted,
-)
+from selfplay.players import NetworkPlayer, Stubborn, make_player, make_scripted
 from selfplay.rollout import random_positions
+from selfplay.seats import Random, choose, legal_of
 from tests.lifelong_agent.probes import SMALL
 from tests.oracles.boards import board_of, state_of
 from tests.oracles.connect import Board, column_scores

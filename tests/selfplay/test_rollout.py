@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import envs
-from selfplay.players import Random, legal_of, make_scripted
+from selfplay.players import make_scripted
 from selfplay.rollout import Arena, Arenas, Tally, random_positions
+from selfplay.seats import Random, legal_of
 from tests.oracles.boards import board_of
 from tests.oracles.connect import WIDTH
 

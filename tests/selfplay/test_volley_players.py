@@ -6,7 +6,7 @@ import torch
 import envs
 from envs.volley import BALL, Volley, swap_seats
 from selfplay.match import play_match
-from selfplay.players import Random
+from selfplay.seats import Random
 from selfplay.volley_players import (
     HABITS,
     foresee,
