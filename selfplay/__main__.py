@@ -48,7 +48,7 @@ class Train(Options):
     """Continue the run in this folder exactly where it stopped."""
     start: Path | None = None
     """Start from the network in this folder."""
-    opponents: str = "connect/one_ply=0.125,connect/negamax-2=0.125,connect/negamax-4=0.125"
+    opponents: str = ",".join(f"{name}={share}" for name, share in TrainConfig.opponents)
     """Scripted opponents and their shares of the games; an eighth meets former selves, the rest
     are mirror games."""
     learning_rate: float = 6e-4
@@ -92,8 +92,8 @@ def _shares(text: str) -> tuple[tuple[str, float], ...]:
             shares.append((name, float(share)))
         except ValueError:
             raise ValueError(f"opponents are written player=share, not {part!r}") from None
-    if any(share <= 0 for _, share in shares) or sum(share for _, share in shares) > 0.8:
-        raise ValueError("the opponents' shares must be positive and at most 0.8 in all")
+    if any(share <= 0 for _, share in shares):
+        raise ValueError("the opponents' shares must be positive")
     return tuple(shares)
 
 

@@ -19,10 +19,11 @@ import envs
 from envs.connect import Connect
 from lifelong_agent.losses import value_loss
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
+from selfplay.arena import TurnArena
 from selfplay.connect_players import ILLEGAL, seat_boards
 from selfplay.connect_players import look_ahead as search
 from selfplay.players import make_scripted
-from selfplay.rollout import Arena, Arenas, random_positions
+from selfplay.rollout import Arenas, random_positions
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Drill:
         players = [None, *[make_scripted(name) for name in config.opponents]]
         share = config.num_games // len(players)
         self.arenas = Arenas(
-            [Arena(game, share, player, openings, self.generator) for player in players]
+            [TurnArena(game, share, player, openings, self.generator) for player in players]
         )
         self.states = torch.zeros(self.arenas.num_rows, 2, network.state_size)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)

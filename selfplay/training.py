@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
+from envs import NUM_SEATS
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.perception import EyesConfig
@@ -30,12 +31,14 @@ from lifelong_agent.weights import (
     unflatten,
     write_pair,
 )
+from selfplay.arena import Arena, Tally, make_arena
 from selfplay.league import League, Snapshot, freeze
 from selfplay.players import NetworkPlayer, make_scripted
-from selfplay.rollout import Arena, Arenas, Tally, random_positions
-from selfplay.seats import Player
+from selfplay.rollout import Arenas, random_positions
+from selfplay.seats import Player, Random
 
 KEY_SAMPLES = 2048
+MOST_SCRIPTED = 0.8  # share of the decisions in a game
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ class TrainConfig:
     Attributes:
         games: their names with modifiers; the batch is shared out evenly.
         steps: learner decisions in all.
-        num_games: batched games.
-        opponents: scripted players and their shares of the games; the rest is mirror games.
+        num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
+        opponents: scripted players and their shares of the decisions in the games that they
+            play; the rest is mirror games.
         snapshot_share: share of the games against former selves.
         midgame_share: share of new games that start from a random mid-game position.
         max_opening_plies: depth of those positions.
@@ -67,6 +71,10 @@ class TrainConfig:
         ("connect/one_ply", 0.125),
         ("connect/negamax-2", 0.125),
         ("connect/negamax-4", 0.125),
+        ("tron/wall_hugger", 0.125),
+        ("tron/voronoi", 0.125),
+        ("volley/tracker", 0.125),
+        ("volley/predictor", 0.125),
     )
     snapshot_share: float = 0.125
     midgame_share: float = 0.5
@@ -141,14 +149,18 @@ class Trainer:
         c, game, openings = self.config, self.games[index], self.openings[index]
         num_games = c.num_games // len(self.games)
 
-        def arena(share: float, player: Player | None) -> Arena:
+        def arena(share: float, player: Player) -> Arena:
             games = max(1, round(share * num_games))
-            return Arena(game, games, player, openings, self.generator)
+            return make_arena(game, games, player, openings, self.generator)
 
-        scripted = [arena(share, make_scripted(name)) for name, share in c.opponents]
-        snapshots = [arena(c.snapshot_share / 2, None) for _ in range(2)]
-        used = sum(a.num_rows for a in scripted + snapshots)
-        mirror = Arena(game, num_games - used, None, openings, self.generator)
+        met = [(name, share) for name, share in c.opponents if _plays(name, game)]
+        if sum(share for _, share in met) > MOST_SCRIPTED:
+            raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
+        scripted = [arena(share, make_scripted(name)) for name, share in met]
+        snapshots = [arena(c.snapshot_share / 2, Random()) for _ in range(2)]
+        rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
+        mirrored = rows_left // (NUM_SEATS if game.simultaneous else 1)
+        mirror = make_arena(game, mirrored, None, openings, self.generator)
         self.scripted_arenas += scripted
         self.snapshot_arenas += snapshots
         return [mirror, *scripted, *snapshots]
@@ -179,7 +191,7 @@ class Trainer:
             self.league.add(self.network, steps)
         for i, arena in enumerate(self.snapshot_arenas):
             self._book_snapshot_games(i, arena)
-            if arena.opponent is None or torch.rand(1, generator=self._host()) < 0.05:
+            if self.met[i] is None or torch.rand(1, generator=self._host()) < 0.05:
                 self._meet(i, arena, self.league.pick(self._host()))
 
     def _newest_snapshot(self) -> int:
@@ -333,6 +345,12 @@ class _Watch(BaseCallback):
     def _on_rollout_end(self) -> None:
         self.trainer.record()
         self.tell(self.num_timesteps)
+
+
+def _plays(player: str, game: envs.Game[Any]) -> bool:
+    """`connect/one_ply` plays connect; names without a game play all of them."""
+    kind, slash, _ = player.partition("/")
+    return not slash or kind == game.name
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:

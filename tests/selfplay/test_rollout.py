@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import envs
+from selfplay.arena import Tally, TurnArena
 from selfplay.players import make_scripted
-from selfplay.rollout import Arena, Arenas, Tally, random_positions
+from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Random, legal_of
 from tests.oracles.boards import board_of
 from tests.oracles.connect import WIDTH
@@ -39,7 +40,7 @@ class Recorded(Random):
 
 
 def arena_against(opponent, game, openings, seed=0):
-    return Arena(game, NUM_GAMES, opponent, openings, torch.Generator().manual_seed(seed))
+    return TurnArena(game, NUM_GAMES, opponent, openings, torch.Generator().manual_seed(seed))
 
 
 def random_choice(observation, generator):

@@ -1,0 +1,268 @@
+"""Arenas: batched games of one kind as decisions for one learner.
+
+In a mirror arena both seats learn; in a versus arena one seat learns and a player holds the other.
+Nothing here updates a network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from envs import Game, State, put, take
+from lifelong_agent.experience import Observation, Outcome
+from selfplay.seats import Player, legal_of
+
+AnyGame = Game[Any]
+
+
+@dataclass
+class Tally:
+    """Results of finished games from the learner's view: wins, draws, losses."""
+
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
+
+    def add(self, results: Tensor) -> None:
+        """Count (N,) results by their sign."""
+        self.wins += int((results > 0).sum())
+        self.losses += int((results < 0).sum())
+        self.draws += int((results == 0).sum())
+
+    @property
+    def games(self) -> int:
+        """How many."""
+        return self.wins + self.draws + self.losses
+
+    @property
+    def score(self) -> float:
+        """(wins + draws / 2) / games; 0.5 without games."""
+        return (self.wins + self.draws / 2) / self.games if self.games else 0.5
+
+
+class Arena(ABC):
+    """B games, and in each of `num_rows` rows a decision of the learner that is due.
+
+    Args:
+        game: the rules.
+        num_games: B.
+        opponent: who holds the other seat; None for a mirror game, where the learner holds both.
+        openings: unfinished positions from which new games start.
+        generator: chance.
+    """
+
+    def __init__(
+        self,
+        game: AnyGame,
+        num_games: int,
+        opponent: Player | None,
+        openings: State,
+        generator: Generator,
+    ) -> None:
+        self.game, self.num_games, self.opponent = game, num_games, opponent
+        self.openings, self.generator = openings, generator
+        self.mirror_actions = game.mirror_actions
+        self.tally = Tally()
+        self.num_rows = num_games * self.rows_per_game
+        self.flipped = torch.zeros(self.num_rows, dtype=torch.bool, device=game.device)
+        self.state: State = take(openings, self._draw_openings())
+        everywhere = torch.ones(num_games, dtype=torch.bool, device=game.device)
+        self._flip(everywhere)
+        self.seat = self._first_seats(self.state)
+        self.paid = torch.zeros(num_games, device=game.device)
+        if opponent is not None:
+            opponent.reset(everywhere)
+
+    @property
+    def rows_per_game(self) -> int:
+        """Decisions of the learner that are due at once in one game."""
+        return 1
+
+    @abstractmethod
+    def _first_seats(self, fresh: State) -> Tensor:
+        """(N,) int64 seats of the learner in N new games."""
+
+    @abstractmethod
+    def advance(self, actions: Tensor) -> Outcome:
+        """Take the learner's (num_rows,) actions, let the opponent answer, start new games."""
+
+    def observe(self) -> Observation:
+        """What the learner sees where it is to decide."""
+        return self._look(self.seat, self.flipped)
+
+    def _look(self, seat: Tensor, flipped: Tensor) -> Observation:
+        frames = self.game.frame(self.state, seat)
+        legal = legal_of(self.state, seat)
+        if self.mirror_actions is not None:
+            rows = flipped.nonzero()[:, 0]
+            frames[rows] = self.game.mirror_frames(frames[rows])
+            legal = torch.where(flipped[:, None], legal[:, self.mirror_actions], legal)
+        return Observation(frames, legal, seat)
+
+    def _draw_openings(self) -> Tensor:
+        return torch.randint(
+            self.openings.num_games,
+            (self.num_games,),
+            generator=self.generator,
+            device=self.game.device,
+        )
+
+    def _flip(self, mask: Tensor) -> None:
+        """Draw anew which rows of the masked games are shown left-right mirrored."""
+        if self.mirror_actions is not None:
+            mask = mask.repeat(self.rows_per_game)
+            coin = torch.rand(self.num_rows, generator=self.generator, device=mask.device) < 0.5
+            self.flipped = torch.where(mask, coin, self.flipped)
+
+    def _unflip(self, actions: Tensor) -> Tensor:
+        """What (num_rows,) actions are called in the game itself."""
+        if self.mirror_actions is None:
+            return actions
+        return torch.where(self.flipped, self.mirror_actions[actions], actions)
+
+    def _step(self, actions: Tensor, seat: Tensor) -> Tensor:
+        """Play (B, 2) actions; what they pay `seat`, (B,)."""
+        self.state = self.game.step(self.state, actions, self.generator)
+        return self.state.rewards.gather(1, seat[:, None])[:, 0]
+
+    def _restart(self, ended: Tensor) -> None:
+        """New games where `ended`; the old ones' results are counted."""
+        rows = ended.nonzero()[:, 0]
+        if not len(rows):
+            return
+        self.tally.add(self.paid[rows])
+        self.paid = self.paid.masked_fill(ended, 0)
+        fresh = take(self.openings, self._draw_openings()[rows])
+        self.state = put(self.state, rows, fresh)
+        self.seat = self.seat.index_copy(0, rows, self._first_seats(fresh))
+        self._flip(ended)
+        if self.opponent is not None:
+            self.opponent.reset(ended)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The games as they stand; chance and openings belong to the caller."""
+        games = {f.name: getattr(self.state, f.name) for f in dataclasses.fields(self.state)}
+        opponent: dict[str, Tensor] = getattr(self.opponent, "state_dict", dict)()
+        tally = torch.tensor(dataclasses.astuple(self.tally))
+        tensors = {
+            "games": games, "flipped": self.flipped, "seat": self.seat, "tally": tally,
+            "paid": self.paid,
+        }  # fmt: skip
+        return tensors | ({"opponent": opponent} if opponent else {})
+
+    def load_state_dict(self, tensors: dict[str, Any]) -> None:
+        """Take up the games where they were."""
+        self.state = type(self.state)(**tensors["games"])
+        self.flipped, self.seat, self.paid = tensors["flipped"], tensors["seat"], tensors["paid"]
+        self.tally = Tally(*tensors["tally"].tolist())
+        if "opponent" in tensors:
+            self.opponent.load_state_dict(tensors["opponent"])  # type: ignore[union-attr]
+
+
+class TurnArena(Arena):
+    """Turn-based games, with the learner to move in every one of them.
+
+    In a mirror arena `seat` is who is to move and changes with every decision.
+    """
+
+    def _first_seats(self, fresh: State) -> Tensor:
+        return fresh.to_move[:, 1].long()
+
+    def advance(self, actions: Tensor) -> Outcome:
+        """Play, let the opponent answer, start new games."""
+        mover = self.seat
+        actions = self._unflip(actions)
+        reward = self._step(torch.stack([actions, actions], 1), mover)
+        self.paid = reward
+        if self.opponent is None:
+            self.seat = 1 - mover
+            sign = -torch.ones_like(reward)
+        else:
+            reply = self.opponent.act(self.game, self.state, 1 - mover, self.generator)
+            reward = reward + self._step(torch.stack([reply, reply], 1), mover)
+            self.paid = reward
+            sign = torch.ones_like(reward)
+        ended = self.state.ended
+        self._restart(ended)
+        return Outcome(reward, ended, sign)
+
+
+class TickArena(Arena):
+    """Simultaneous games: the learner acts in every tick.
+
+    A mirror arena has two rows for each game: first one seat in all games, then the other. `seat`
+    is that of the first rows. Rewards within a match (points) do not end the episode.
+    """
+
+    @property
+    def rows_per_game(self) -> int:
+        """Two in a mirror game."""
+        return 2 if self.opponent is None else 1
+
+    def _first_seats(self, fresh: State) -> Tensor:
+        if self.opponent is None:
+            return torch.zeros(fresh.num_games, dtype=torch.int64, device=fresh.device)
+        return torch.randint(
+            0, 2, (fresh.num_games,), generator=self.generator, device=fresh.device
+        )
+
+    @property
+    def _seats(self) -> tuple[Tensor, ...]:
+        """The learner's seats, (B,) each, in the order of the rows."""
+        return (self.seat, 1 - self.seat) if self.opponent is None else (self.seat,)
+
+    def observe(self) -> Observation:
+        """What the learner sees at each of its seats."""
+        flips = self.flipped.chunk(self.rows_per_game)
+        parts = [self._look(seat, flip) for seat, flip in zip(self._seats, flips, strict=True)]
+        return parts[0] if len(parts) == 1 else join(parts)
+
+    def advance(self, actions: Tensor) -> Outcome:
+        """Play a tick at both seats, start new games."""
+        own = self._unflip(actions).chunk(self.rows_per_game)
+        if self.opponent is None:
+            both = torch.stack(own, 1)
+        else:
+            reply = self.opponent.act(self.game, self.state, 1 - self.seat, self.generator)
+            both = torch.stack([own[0], reply], 1)
+        by_seat = both.gather(1, torch.stack([self.seat, 1 - self.seat], 1))
+        first = self._step(by_seat, self.seat)
+        self.paid = self.paid + first
+        reward = torch.cat([first, -first]) if self.opponent is None else first
+        ended = self.state.ended
+        truncated = self._last_looks()
+        self._restart(ended)
+        ended = ended.repeat(self.rows_per_game)
+        return Outcome(reward, ended, torch.ones_like(reward), truncated)
+
+    def _last_looks(self) -> tuple[Tensor, Observation] | None:
+        """The rows that the clock has just ended, and what the learner sees there at last."""
+        games = self.state.truncated.nonzero()[:, 0]
+        if not len(games):
+            return None
+        rows = torch.cat([games + k * self.num_games for k in range(self.rows_per_game)])
+        last = self.observe()
+        return rows, Observation(last.frames[rows], last.legal_actions[rows], last.seat[rows])
+
+
+def join(parts: list[Observation]) -> Observation:
+    """Observations one after another."""
+    return Observation(
+        torch.cat([p.frames for p in parts]),
+        torch.cat([p.legal_actions for p in parts]),
+        torch.cat([p.seat for p in parts]),
+    )
+
+
+def make_arena(
+    game: AnyGame, num_games: int, opponent: Player | None, openings: State, generator: Generator
+) -> Arena:
+    """The arena for a kind of game; see `Arena` for the arguments."""
+    kind = TickArena if game.simultaneous else TurnArena
+    return kind(game, num_games, opponent, openings, generator)
