@@ -102,6 +102,30 @@ def test_a_run_that_was_killed_and_resumed_equals_one_that_was_not(whole, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_run_over_several_games_is_resumed_exactly(tmp_path):
+    games = {"games": ("connect", "tron:fog", "volley"), "num_games": 48, "steps": 8 * 3 * ROLLOUT}
+    games["opponents"] = (("connect/one_ply", 0.125), ("tron/wall_hugger", 0.25), ("random", 0.125))
+    trained(tmp_path / "whole", **games)
+    interrupted(tmp_path / "killed", 15, **games)
+    Trainer.resume(tmp_path / "killed").run()
+    assert_same_runs(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_players_are_met_only_in_the_games_that_they_play(tmp_path):
+    config = dataclasses.replace(CONFIG, games=("connect", "tron"), num_games=32)
+    trainer = Trainer(config, tmp_path)
+    met = [(a.game.name, a.opponent.name) for a in trainer.scripted_arenas]
+    assert met == [("connect", "connect/one_ply"), ("connect", "random"), ("tron", "random")]
+    assert [arena.num_rows for arena in trainer.arenas.arenas] == [4, 2, 2, 4, 4, 6, 2, 4, 4]
+
+
+def test_scripted_players_may_not_take_a_whole_game(tmp_path):
+    config = dataclasses.replace(CONFIG, opponents=(("random", 0.5), ("connect/one_ply", 0.4)))
+    with pytest.raises(ValueError, match=r"at most 0\.8 of connect"):
+        Trainer(config, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_run_may_be_saved_and_resumed_in_between(whole, tmp_path):
     interrupted(tmp_path, 5)
     Trainer.resume(tmp_path).save()
