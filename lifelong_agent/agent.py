@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.policy import DualStreamNetwork
-from lifelong_agent.weights import load_network_and_keys, save_network
+from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from memory import (
     Episode,
     Hippocampus,
@@ -101,6 +101,7 @@ class LifelongAgent:
         network: trained weights; used as they are.
         memory: folder of the memory, made if it is missing; None keeps it in RAM.
         keys: how readings become keys.
+        trained_games: the variants that the network was trained on, as far as is known.
 
     Raises:
         ValueError: if the memory is damaged, in use, newer, unwritable, or another agent's.
@@ -111,8 +112,10 @@ class LifelongAgent:
         network: DualStreamNetwork,
         memory: Path | None = None,
         keys: KeyEncoder | None = None,
+        trained_games: tuple[str, ...] = (),
     ) -> None:
         self.network = network.eval()
+        self.trained_games = trained_games
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
         self.encoder = _version(network)
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
@@ -137,11 +140,12 @@ class LifelongAgent:
         """
         network, tensors = load_network_and_keys(directory, device)
         keys = _keys(tensors, network, directory / "network.safetensors")
-        return cls(network, memory, keys)
+        return cls(network, memory, keys, trained_games(directory))
 
     def save(self, directory: Path) -> None:
         """Write network and keys (never pickle); the memory has its own folder."""
-        save_network(directory, self.network, self.keys.tensors())
+        games = list(self.trained_games)
+        save_network(directory, self.network, self.keys.tensors(), games=games)
 
     def begin_game(self, game: str, opponent: str) -> None:
         """A new game against somebody; an unfinished one is forgotten.

@@ -151,3 +151,10 @@ def test_what_does_not_fit_is_refused_in_words(network: DualStreamNetwork) -> No
 def test_a_missing_agent_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no agent at"):
         LifelongAgent.load(tmp_path / "nowhere")
+
+
+def test_it_knows_what_its_network_was_trained_on(network: DualStreamNetwork, tmp_path) -> None:
+    assert LifelongAgent(network).trained_games == ()
+    assert LifelongAgent.pretrained().trained_games == ("connect",)  # its drills say so
+    LifelongAgent(network, trained_games=("tron", "volley:moon")).save(tmp_path)
+    assert LifelongAgent.load(tmp_path).trained_games == ("tron", "volley:moon")
