@@ -17,6 +17,7 @@ from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.weights import load_network_and_keys, save_network
 from selfplay import bench
 from selfplay.adapt import adapt
+from selfplay.bench_games import bench_games
 from selfplay.cli import (
     Options,
     checked_device,
@@ -236,11 +237,16 @@ class Bench(Options):
     """The agent's folder; the shipped one if left out."""
     games: int = 1000
     """Games per opponent (strength)."""
+    variants: str = "connect,tron,volley"
+    """Comma-separated games with their modifiers (envs)."""
 
     def run(self) -> None:
         """Measure."""
         device = checked_device(self.device)
-        rows = bench.run(self.what, device, self.seed, self.agent, self.games)
+        if self.what == "envs":
+            rows = bench_games(self.variants.split(","), device, self.seed)
+        else:
+            rows = bench.run(self.what, device, self.seed, self.agent, self.games)
         table = Table("what", "value", "unit", "peer", "its value", "ratio")
         for row in rows:
             table.add_row(*row.to_text())

@@ -1,27 +1,17 @@
-"""Benchmarks: each figure with its peer measured in the same run, turn about.
-
-Machines are noisy: the ratios are what to compare, and the best of several turns is what counts.
-"""
+"""Benchmarks of the agent: training, decisions, recall, strength."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 import envs
 from lifelong_agent import LifelongAgent
@@ -33,60 +23,17 @@ from lifelong_agent.ppo import LifelongPPO
 from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.match import play_match
+from selfplay.measure import Row, turn_about
 from selfplay.players import NetworkPlayer, make_scripted
 from selfplay.seats import choose, legal_of
 from selfplay.training import TrainConfig, Trainer, best_precision
 
-BATCH = 4096
-TURNS = 5
 POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measured figure, and its peer's if there is one."""
-
-    name: str
-    value: float
-    unit: str
-    peer: str = ""
-    peer_value: float | None = None
-
-    @property
-    def ratio(self) -> float | None:
-        """Ours over theirs."""
-        return None if self.peer_value is None else self.value / self.peer_value
-
-    def to_json(self) -> dict[str, Any]:
-        """The shape of `bench --json`."""
-        return {
-            "name": self.name,
-            "value": self.value,
-            "unit": self.unit,
-            "peer": self.peer,
-            "peer_value": self.peer_value,
-            "ratio": self.ratio,
-        }
-
-    def to_text(self) -> tuple[str, ...]:
-        """The cells of a table."""
-
-        def number(value: float | None) -> str:
-            if value is None:
-                return ""
-            return f"{value:,.0f}" if value >= 1000 else f"{value:.3f}"
-
-        return (
-            self.name, number(self.value), self.unit, self.peer, number(self.peer_value),
-            number(self.ratio),
-        )  # fmt: skip
-
-
 def run(what: str, device: torch.device, seed: int, agent: Path | None, games: int) -> list[Row]:
-    """Measure one of envs, train, decide, recall, strength."""
+    """Measure one of train, decide, recall, strength."""
     directory = agent or PRETRAINED
-    if what == "envs":
-        return bench_envs(device, seed)
     if what == "train":
         return bench_train(device, seed)
     if what == "decide":
@@ -94,108 +41,6 @@ def run(what: str, device: torch.device, seed: int, agent: Path | None, games: i
     if what == "recall":
         return bench_recall(seed)
     return bench_strength(directory, device, seed, games)
-
-
-def seconds(action: Callable[[], Any], device: torch.device) -> float:
-    """Wall-clock seconds of one call."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    action()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def turn_about(actions: list[Callable[[], Any]], device: torch.device) -> list[float]:
-    """The best time in seconds of each action over several turns, after one to warm up."""
-    for action in actions:
-        action()
-    turns = [[seconds(action, device) for action in actions] for _ in range(TURNS)]
-    return [min(times) for times in zip(*turns, strict=True)]
-
-
-# Games
-
-
-def bench_envs(device: torch.device, seed: int) -> list[Row]:
-    """Rules alone, as they are and compiled, against pgx (compiled, too), and frames.
-
-    Actions are drawn beforehand for both: this measures rules and automatic restarts, not dice.
-    """
-    rows = []
-    for name in sorted(envs.GAMES):
-        game = envs.make(name, device)
-        plays = _our_play(game, seed)
-        peer = _pgx_play(name, seed)
-        times = turn_about([*plays.values(), *([peer] if peer else [])], device)
-        speeds = [BATCH * STEPS_PER_TURN / t for t in times]
-        theirs = speeds.pop() if peer else None
-        for what, speed in zip(plays, speeds, strict=True):
-            rows.append(Row(f"{name} {what}", speed, "steps/s", "pgx" * bool(peer), theirs))
-        state = game.init(BATCH, Generator(device).manual_seed(seed))
-        seat = torch.zeros(BATCH, dtype=torch.int64, device=device)
-        (drawing,) = turn_about([partial(game.frame, state, seat)], device)
-        rows.append(Row(f"{name} frames", BATCH / drawing, "frames/s"))
-    return rows
-
-
-STEPS_PER_TURN = 100
-Play = Callable[[], None]
-Turn = Callable[[Any, Tensor], Any]
-
-
-def _our_play(game: envs.Game[Any], seed: int) -> dict[str, Play]:
-    """`STEPS_PER_TURN` steps of legal play; compiled as well where there is a C++ compiler."""
-    generator = Generator(game.device).manual_seed(seed)
-    start = game.init(BATCH, generator)
-
-    def turn(state: Any, actions: Tensor) -> Any:
-        following = game.step(state, actions, generator)
-        return game.reset(following, following.ended, generator)
-
-    state, script = start, []
-    for _ in range(STEPS_PER_TURN):
-        actions = choose(state.legal_actions.flatten(0, 1).float(), generator).view(BATCH, 2)
-        script.append(actions)
-        state = turn(state, actions)
-
-    def play(turn: Turn) -> None:
-        state = start
-        for actions in script:
-            state = turn(state, actions)
-
-    plays: dict[str, Play] = {"rules": partial(play, turn)}
-    if shutil.which(os.environ.get("CXX", "g++")):
-        plays["rules, compiled"] = partial(play, torch.compile(turn, dynamic=False))
-    return plays
-
-
-def _pgx_play(name: str, seed: int) -> Play | None:
-    """The same in pgx, compiled; None if it is not installed or does not know the game."""
-    ids = {"connect": "connect_four"}
-    if name not in ids or importlib.util.find_spec("pgx") is None:
-        return None
-    jax, pgx = importlib.import_module("jax"), importlib.import_module("pgx")
-    auto_reset = importlib.import_module("pgx.experimental.wrappers").auto_reset
-    game = pgx.make(ids[name])
-    init, step = jax.jit(jax.vmap(game.init)), jax.jit(jax.vmap(auto_reset(game.step, game.init)))
-    start = init(jax.random.split(jax.random.PRNGKey(seed), BATCH))
-    state, script = start, []
-    for key in jax.random.split(jax.random.PRNGKey(seed + 1), STEPS_PER_TURN):
-        draw, restart = jax.random.split(key)
-        logits = jax.numpy.log(state.legal_action_mask.astype(jax.numpy.float32))
-        actions = jax.random.categorical(draw, logits, axis=1)
-        script.append((actions, jax.random.split(restart, BATCH)))
-        state = step(state, *script[-1])
-
-    def play() -> None:
-        state = start
-        for actions, restarts in script:
-            state = step(state, actions, restarts)
-        jax.block_until_ready(state)
-
-    return play
 
 
 # Training
