@@ -95,6 +95,8 @@ def paint_backdrop(palette: Palette, modifiers: Collection[str], net_height: flo
     if "fog" in modifiers:
         _paint_fog(canvas, palette)
     _paint_net(canvas, palette, net_height, is_tall="tallnet" in modifiers)
+    if "bigball" in modifiers:
+        _paint_pads(canvas, palette)
     canvas[round((CEILING - GROUND) * PIXELS) :] = palette.ground
     return canvas
 
@@ -139,6 +141,13 @@ def _paint_net(canvas: Canvas, palette: Palette, height: float, *, is_tall: bool
     if is_tall:
         cover[1::2] = 0
         _blend(canvas, cover, palette.tall_net)
+
+
+def _paint_pads(canvas: Canvas, palette: Palette) -> None:
+    """Pads along both walls: they tell of a big ball also while fog hides it."""
+    cover = np.zeros((SIZE, SIZE))
+    cover[6:, [0, -1]] = (np.arange(6, SIZE) // 2 % 2)[:, None] * 0.7
+    _blend(canvas, cover, palette.ball)
 
 
 def paint_lives(ground: Canvas, colour: Colour, points: int) -> Canvas:

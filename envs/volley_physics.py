@@ -23,6 +23,16 @@ NEAREST, FARTHEST = NET_HALF_WIDTH + PLAYER_RADIUS, HALF_WIDTH - PLAYER_RADIUS
 TINY = 1e-30
 
 
+def length(vectors: Tensor) -> Tensor:
+    """(B,) lengths of (2, B) vectors.
+
+    All its operations are rounded exactly: `torch.hypot` gives other last digits to the last few
+    of a batch, and a match would depend on its place.
+    """
+    squares = vectors * vectors
+    return (squares[0] + squares[1]).sqrt()
+
+
 class Court:
     """What the modifiers make of gravity, net, and ball, and the laws of motion.
 
@@ -87,7 +97,7 @@ class Court:
     def fly(self, place: Tensor, speed: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
         """Free flight of balls for one tick: (2, B) place and speed."""
         speed = speed + pull
-        too_fast = MAX_BALL_SPEED / torch.hypot(speed[0], speed[1])
+        too_fast = MAX_BALL_SPEED / length(speed)
         speed = speed * too_fast.clamp(max=1.0)
         return place + speed * DT, speed
 
@@ -101,7 +111,7 @@ class Court:
         """
         reach = radius + self.ball_radius
         between = place - centre
-        distance = torch.hypot(between[0], between[1])
+        distance = length(between)
         normal = between / distance.clamp(min=TINY)
         nudges = ((reach - distance) / NUDGE).ceil_().clamp_(min=0)
         relative = speed - motion
