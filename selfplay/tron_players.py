@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from envs import Game, State
 from envs.tron import Tron, TronState
-from envs.tron_screen import SIDE
+from envs.tron_screen import CELLS, SIDE
 from selfplay.tron_search import (
     NUM_MOVES,
     Position,
@@ -29,6 +29,7 @@ from selfplay.tron_search import (
 
 SAFETY = 100_000  # before any liking
 LEANING = 0.4  # to each move in the order of a character, more than to the one before
+WHIM = 2.0  # for the move it always makes on a cell of its choice
 
 
 @dataclass(frozen=True)
@@ -151,12 +152,14 @@ class TronStubborn:
     """`stubborn:SEED` for tron: deterministic, with one fixed habit.
 
     The habit (seed modulo 6) is to hug walls, to run straight, to hold territory, to chase, to flee
-    or to wind like a snake; besides it leans to the moves in one order, always the same.
+    or to wind like a snake; besides it leans to the moves in one order, and on one cell in ten to
+    one way, always the same.
     """
 
     def __init__(self, seed: int) -> None:
         self.name = f"stubborn:{seed}"
         self.character = Character.of(seed)
+        self._whims = whims(seed)
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """What it always does here; chance is not asked."""
@@ -164,11 +167,20 @@ class TronStubborn:
         safety = hugging(outlook).clamp(max=2) * SAFETY
         liking = HABITS[character.habit](outlook, character).double()
         leaning = torch.tensor(character.order, device=seat.device) * LEANING
-        scores = (safety + liking + leaning).masked_fill(~outlook.legal, -torch.inf)
+        whim = self._whims.to(seat.device)[outlook.position.me]
+        scores = (safety + liking + leaning + whim).masked_fill(~outlook.legal, -torch.inf)
         return scores.argmax(1)
 
     def reset(self, mask: Tensor) -> None:
         """Nothing to forget."""
+
+
+def whims(seed: int) -> Tensor:
+    """(1024, 4) float32: by cell, `WHIM` for one move on one cell in ten, else 0."""
+    generator = Generator().manual_seed(seed)
+    way = torch.randint(NUM_MOVES, (CELLS, 1), generator=generator)
+    has_whim = torch.rand(CELLS, 1, generator=generator) < 0.1
+    return WHIM * (has_whim & (way == torch.arange(NUM_MOVES)))
 
 
 Habit = Callable[[Outlook, Character], Tensor]
