@@ -1,0 +1,95 @@
+"""Who holds the other seat in the single-agent views: the protocol, `random`, and others by name.
+
+The games know no players. A name such as `connect/one_ply` is looked up in the entry points of the
+group `lifelong.players`, where any installed package may offer its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from envs.core import Game, State
+from envs.registry import GAMES
+
+GROUP = "lifelong.players"
+
+
+class Opponent(Protocol):
+    """Takes one seat in each of B games."""
+
+    name: str
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """Choose (B,) int64 actions for `seat` ((B,) int64); rows not to move are ignored."""
+
+    def reset(self, mask: Tensor) -> None:
+        """New games begin in the rows where `mask` ((B,) bool) is True."""
+
+
+Factory = Callable[[str, torch.device], Opponent]
+
+
+class RandomOpponent:
+    """Any legal action, all equally likely."""
+
+    name = "random"
+
+    def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """Draw one; action 0 where the seat is not to move."""
+        rows = torch.arange(len(seat), device=seat.device)
+        legal = state.legal_actions[rows, seat].float()
+        legal[:, 0] += legal.sum(1) == 0
+        return torch.multinomial(legal, 1, generator=generator)[:, 0]
+
+    def reset(self, mask: Tensor) -> None:
+        """Nothing to forget."""
+
+
+def make_opponent(who: str | Opponent, game: str, device: torch.device | str = "cpu") -> Opponent:
+    """Find an opponent by name; an object that can already play is returned as it is.
+
+    Args:
+        who: `random`, a name that an installed package knows, or an `Opponent`.
+        game: the name of the game without modifiers.
+        device: where the games are.
+
+    Raises:
+        ValueError: for an unknown name, a player of another game, or an object that cannot play.
+    """
+    if not isinstance(who, str):
+        if all(hasattr(who, part) for part in ("name", "act", "reset")):
+            return who
+        raise ValueError(
+            f"the opponent must be a name or an object with name, act and reset, not {who!r}"
+        )
+    if who == RandomOpponent.name:
+        return RandomOpponent()
+    specialist = who.partition("/")[0]
+    if specialist in GAMES and "/" in who and specialist != game:
+        raise ValueError(f"opponent {who!r} plays {specialist}, not {game}")
+    return _ask_packages(who, torch.device(device))
+
+
+def _ask_packages(name: str, device: torch.device) -> Opponent:
+    answers = []
+    for package, factory in _factories():
+        try:
+            return factory(name, device)
+        except ValueError as error:
+            answers.append(f"{package}: {error}")
+    said = "; ".join(answers) or f"no installed package offers players (entry points {GROUP!r})"
+    raise ValueError(
+        f"unknown opponent {name!r}: give 'random', an object with name, act and reset, "
+        f"or a name that a package knows ({said})"
+    )
+
+
+@functools.cache
+def _factories() -> tuple[tuple[str, Factory], ...]:
+    return tuple((entry.name, entry.load()) for entry in entry_points(group=GROUP))
