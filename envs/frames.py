@@ -1,13 +1,12 @@
 """Fast drawing of 64x64 frames on a grid of 8x8 tiles.
 
-A row of tiles that can show only so many pictures is drawn once for each of them; drawing a batch
-of frames is then one gather of 512-byte strips. Not a renderer for people: the window draws its
-own.
+The eight pixels of one line of a tile are one int64; drawing a batch of frames is one gather of
+such words from a small table. Not a renderer for people: the window draws its own.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,8 @@ from torch import Tensor
 
 TILE = 8
 GRID = 8
-STRIP = GRID * TILE * TILE
+WORDS = GRID * TILE * GRID  # of one channel of a frame
+CHUNK_FRAMES = 128
 
 Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -39,45 +39,44 @@ def disc(colour: Colour, ground: Colour, radius: float = 3.4) -> Image:
     return image
 
 
-class StripBank:
-    """All pictures that each row of tiles can show.
-
-    A strip is 8 pixel rows of 64 pixels of one channel, which is contiguous in a frame. The first
-    strip bank of a classic four-in-a-row board has 3^7 + 2 strips per channel, 3.4 MB.
+class TileBank:
+    """Pictures of tiles, ready to be put together.
 
     Args:
-        rows: for each of the 8 tile rows, from the top, and each of its 8 places, the tiles
-            ((8, 8, 3) uint8) that may stand there.
+        tiles: N pictures, each (8, 8, 3) uint8.
         device: where frames are drawn.
     """
 
-    def __init__(self, rows: list[list[list[Image]]], device: torch.device | str = "cpu") -> None:
-        strips: list[Image] = []
-        offsets, weights, known = [], [], {}
-        for row in rows:
-            signature = tuple(tuple(tile.tobytes() for tile in place) for place in row)
-            if signature not in known:
-                known[signature] = len(strips)
-                strips += [np.concatenate(tiles, axis=1) for tiles in itertools.product(*row)]
-            sizes = [len(place) for place in row]
-            offsets.append(known[signature])
-            weights.append([int(np.prod(sizes[k + 1 :])) for k in range(GRID)])
-        packed = np.stack(strips).transpose(3, 0, 1, 2).reshape(3 * len(strips), STRIP)
-        self._strips = torch.from_numpy(np.ascontiguousarray(packed).view(np.int64)).to(device)
-        self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
-        channels = torch.arange(3, device=device)[:, None] * len(strips)
-        self._offsets = (channels + torch.tensor(offsets, device=device)).to(torch.int32)
+    def __init__(self, tiles: Sequence[Image], device: torch.device | str = "cpu") -> None:
+        lines = np.ascontiguousarray(np.stack(tiles).transpose(3, 1, 0, 2))  # channel, line, tile
+        self._words = torch.from_numpy(lines.reshape(-1, TILE).view(np.int64)[:, 0]).to(device)
+        line = torch.arange(TILE, dtype=torch.int32, device=device)
+        self._lines = (line * len(tiles))[:, None]
+        channel = torch.arange(3, dtype=torch.int32, device=device)
+        self._channels = (channel * TILE * len(tiles))[:, None]
 
-    def draw(self, choices: Tensor) -> Tensor:
-        """Draw grids of choices.
+    def draw(self, numbers: Tensor) -> Tensor:
+        """Draw grids of tiles.
 
         Args:
-            choices: (B, 8, 8) of any dtype; at each place, which of its tiles is shown.
+            numbers: (B, 8, 8) int32, which tile stands at each place.
 
         Returns:
             (B, 3, 64, 64) uint8.
         """
-        row = (choices.float() * self._weights).sum(-1).to(torch.int32)  # exact below 2^24
-        index = row[:, None] + self._offsets  # (B, 3, 8)
-        frames = self._strips.index_select(0, index.view(-1))
-        return frames.view(torch.uint8).view(-1, 3, GRID * TILE, GRID * TILE)
+        num_frames = len(numbers)
+        frames = new_words((num_frames, 3 * WORDS), numbers.device)
+        chunk = CHUNK_FRAMES if numbers.device.type == "cpu" else num_frames
+        for first in range(0, num_frames, chunk):
+            part = numbers[first : first + chunk]
+            index = (part[:, :, None] + self._lines).view(len(part), 1, WORDS) + self._channels
+            out = frames[first : first + chunk].view(-1)
+            torch.index_select(self._words, 0, index.view(-1), out=out)
+        return frames.view(torch.uint8).view(num_frames, 3, GRID * TILE, GRID * TILE)
+
+
+def new_words(shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Memory for int64; on Linux numpy asks for large pages, which are had four times as fast."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.empty(shape, np.int64))
+    return torch.empty(shape, dtype=torch.int64, device=device)

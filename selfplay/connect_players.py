@@ -1,29 +1,37 @@
-"""Scripted players of four in a row: a ladder of exhaustive search, and fixed habits."""
+"""Scripted players of four in a row: a ladder of exhaustive search, and fixed habits.
+
+They play every variant by its own rules: what an action does and decides they ask the game.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor
 
-from envs import State
+from envs import NUM_ACTIONS, State
 from envs.connect import Connect, ConnectState
+from envs.connect_rules import POP, Position, Rules
 from selfplay.seats import AnyGame, Stateless, choose
+
+ILLEGAL = -1000
+CHUNK_ROWS = 1 << 15  # positions searched at a time
+STUBBORN_PLIES_WITH_POPS = 4
 
 
 class OnePly(Stateless):
-    """`connect`: win if possible, else block a win, else random."""
+    """`connect`: win if possible, else block a win, else random; it never loses by its own move."""
 
     name = "connect/one_ply"
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Win, block, or draw."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        drops = _drops(game, mine, theirs)
-        wins = game.has_line(mine[:, None] | drops) & (drops != 0)
-        blocks = game.has_line(theirs[:, None] | drops) & (drops != 0)
-        weights = (drops != 0).double() + 1e6 * blocks + 1e12 * wins
-        best = weights >= weights.amax(1, keepdim=True)
-        return choose((best & (drops != 0)).float(), generator)
+        game, position = seen_by(game, state, seat)
+        scores = search(game.rules, position, 1)
+        legal = scores > ILLEGAL
+        blocks = _blocks(game.rules, position) & legal & (scores == 0)
+        liking = 2 * scores.clamp(min=-1) + blocks
+        best = legal & (liking == liking.masked_fill(~legal, -3).amax(1, keepdim=True))
+        return game.rules.moves[choose(best.float(), generator)]
 
 
 class Negamax(Stateless):
@@ -34,9 +42,9 @@ class Negamax(Stateless):
         self.name = f"connect/negamax-{plies}"
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Draw among the best columns."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        scores = look_ahead(game, mine, theirs, self.plies)
+        """Draw among the best moves."""
+        game, position = seen_by(game, state, seat)
+        scores = look_ahead(game, position, self.plies)
         best = (scores == scores.amax(1, keepdim=True)) & (scores > ILLEGAL)
         return choose(best.float(), generator)
 
@@ -44,8 +52,9 @@ class Negamax(Stateless):
 class ConnectStubborn(Stateless):
     """`stubborn:SEED` for connect: deterministic, with one fixed habit.
 
-    It looks 1 to 6 plies ahead (seed modulo 6, plus 1) and, among equals, always prefers
-    the same columns: in a fixed order, or in an order fixed per position.
+    It looks 1 to 6 plies ahead (seed modulo 6, plus 1; at most 4 where discs may be popped) and,
+    among equals, always prefers the same actions: in a fixed order of columns, or in an order
+    fixed per position. Every other pair of six seeds likes a pop better than a drop in its column.
     """
 
     def __init__(self, seed: int) -> None:
@@ -53,61 +62,96 @@ class ConnectStubborn(Stateless):
         self.name = f"stubborn:{seed}"
         self.plies = 1 + seed % 6
         self.per_position = bool(seed // 6 % 2)
+        self.pops = 0.5 if seed // 12 % 2 else -0.5
         generator = torch.Generator().manual_seed(seed)
-        self.order = torch.randperm(Connect.columns, generator=generator)
+        self.order = torch.randperm(7, generator=generator)
         self.salt = int(torch.randint(1, 2**31, (1,), generator=generator)) | 1
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """The habitual column among the best."""
-        game, mine, theirs = seat_boards(game, state, seat)
-        scores = look_ahead(game, mine, theirs, self.plies).double()
-        columns = torch.arange(game.columns, device=mine.device)
-        liking = self.order.to(mine.device)[columns % len(self.order)].double().expand_as(scores)
+        """The habitual action among the best."""
+        game, position = seen_by(game, state, seat)
+        plies = min(self.plies, STUBBORN_PLIES_WITH_POPS) if game.rules.has_pops else self.plies
+        scores = look_ahead(game, position, plies).double()
+        return (scores * 1e6 + self._liking(position)).argmax(1)
+
+    def _liking(self, position: Position) -> Tensor:
+        """(B or 1, 16) float64, below 1e6."""
+        actions = torch.arange(NUM_ACTIONS, device=position.mine.device)
         if self.per_position:
-            mixed = (mine * 31 + theirs * 17 + self.salt)[:, None] * (2 * columns + 1) * self.salt
-            liking = (mixed >> 13 & 0xFFFF).double()
-        return (scores * 1e6 + liking).argmax(1)
+            seen = (position.mine * 31 + position.theirs * 17 + self.salt)[:, None]
+            mixed = seen * (2 * actions + 1) * self.salt
+            return (mixed >> 13 & 0xFFFF).double()
+        column = actions % POP
+        order = self.order.to(actions.device)[column % 7].double() + 0.25 * (column // 7)
+        return (order + self.pops * (actions >= POP))[None]
 
 
-ILLEGAL = -1000
-
-
-def look_ahead(game: Connect, mine: Tensor, theirs: Tensor, plies: int) -> Tensor:
-    """Score every column by exhaustive search.
+def look_ahead(game: Connect, position: Position, plies: int) -> Tensor:
+    """Score every action by exhaustive search; the clock is not looked at.
 
     Args:
         game: the rules.
-        mine: (B,) int64 boards of the side to move.
-        theirs: (B,) int64 boards of the other side.
+        position: (B,) boards as the side to move sees them.
         plies: depth, at least 1.
 
     Returns:
-        (B, columns) int64: `plies + 1 - d` for a forced win in d plies, its negative for a
-        forced loss, 0 for neither within sight, `ILLEGAL` for a full column.
+        (B, 16) int64: `plies + 1 - d` for a forced win in d plies, its negative for a forced loss,
+        0 for neither within sight, `ILLEGAL` for an illegal action.
     """
-    drops = _drops(game, mine, theirs)
-    legal = drops != 0
-    after = mine[:, None] | drops
-    won = game.has_line(after) & legal
-    scores: Tensor = won * plies
-    open_rows = legal & ~won & ((after | theirs[:, None]) != game.full)
-    if plies > 1 and bool(open_rows.any()):
-        reply = look_ahead(
-            game, theirs[:, None].expand_as(drops)[open_rows], after[open_rows], plies - 1
-        )
-        scores[open_rows] = -reply.amax(1)
+    moves = game.rules.moves
+    scores = torch.full((len(position.mine), NUM_ACTIONS), ILLEGAL, device=moves.device)
+    return scores.index_copy(1, moves, search(game.rules, position, plies))
+
+
+def search(rules: Rules, position: Position, plies: int) -> Tensor:
+    """`look_ahead`, but (B, M): one column for each of `rules.moves`."""
+    num_rows = len(position.mine)
+    if num_rows > CHUNK_ROWS:
+        parts = [slice(first, first + CHUNK_ROWS) for first in range(0, num_rows, CHUNK_ROWS)]
+        return torch.cat([search(rules, _rows(position, part), plies) for part in parts])
+    after, legal = _play_all(rules, position)
+    decided = rules.result(after) * legal
+    scores = decided * plies
+    undecided = legal & (decided == 0) & ~rules.is_stuck(after)
+    if plies > 1 and bool(undecided.any()):
+        reply = search(rules, _rows(after.turned, undecided), plies - 1)
+        scores[undecided] = -reply.amax(1)
     return scores.masked_fill(~legal, ILLEGAL)
 
 
-def seat_boards(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Tensor, Tensor]:
-    """The rules, and (B,) boards of `seat` and of the other; `ValueError` for another game."""
+def seen_by(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Position]:
+    """The game, and (B,) boards as `seat` sees them; `ValueError` for another game."""
     if not isinstance(game, Connect) or not isinstance(state, ConnectState):
         raise ValueError(f"this player knows connect, not {game.variant}")
-    mine = state.boards.gather(1, seat[:, None])[:, 0]
-    theirs = state.boards.gather(1, 1 - seat[:, None])[:, 0]
-    return game, mine, theirs
+    return game, game.position(state, seat)
 
 
-def _drops(game: Connect, mine: Tensor, theirs: Tensor) -> Tensor:
-    columns = torch.arange(game.columns, device=mine.device)
-    return game.drop((mine | theirs)[:, None], columns[None])
+def _play_all(rules: Rules, position: Position) -> tuple[Position, Tensor]:
+    """(B, M) boards after each of `rules.moves` (theirs and walls may be (B, 1)), and legality."""
+    walls = None if position.walls is None else position.walls[:, None]
+    each = Position(position.mine[:, None], position.theirs[:, None], walls)
+    return rules.play(each, rules.moves)
+
+
+def _rows(position: Position, rows: Tensor | slice) -> Position:
+    """The chosen rows of all boards, first spread to one shape."""
+    shape = position.occupied.shape
+    walls = None if position.walls is None else position.walls.expand(shape)[rows]
+    return Position(position.mine.expand(shape)[rows], position.theirs.expand(shape)[rows], walls)
+
+
+def _blocks(rules: Rules, position: Position) -> Tensor:
+    """(B, M) bool: moves that stop wins which the other side would have, if it were to move.
+
+    Without pops it is the drop to where the other would win; with them, whatever leaves the
+    fewest winning replies.
+    """
+    after, legal = _play_all(rules, position.turned)
+    wins = (rules.result(after) > 0) & legal
+    if not rules.has_pops:
+        return wins
+    after, legal = _play_all(rules, position)
+    everywhere = torch.ones_like(legal)
+    replies = search(rules, _rows(after.turned, everywhere), 1).view(*legal.shape, -1)
+    left = (replies > 0).sum(2).masked_fill(~legal, NUM_ACTIONS)
+    return wins.any(1, keepdim=True) & (left == left.amin(1, keepdim=True))

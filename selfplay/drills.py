@@ -17,11 +17,11 @@ from torch import Generator, Tensor, nn
 
 import envs
 from envs.connect import Connect
+from envs.connect_rules import Position
 from lifelong_agent.losses import value_loss
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from selfplay.arena import TurnArena
-from selfplay.connect_players import ILLEGAL, seat_boards
-from selfplay.connect_players import look_ahead as search
+from selfplay.connect_players import ILLEGAL, look_ahead, seen_by
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
 
@@ -49,27 +49,22 @@ class DrillConfig:
     precision: str = "float32"
 
 
-def keeping_moves(
-    game: Connect, boards: tuple[Tensor, Tensor], plies: int
-) -> tuple[Tensor, Tensor]:
+def keeping_moves(game: Connect, position: Position, plies: int) -> tuple[Tensor, Tensor]:
     """Which moves keep the best outcome that search can see, and whether that matters.
 
     Args:
         game: the rules.
-        boards: (B,) int64 boards of the side to move and of the other side.
+        position: (B,) boards as the side to move sees them.
         plies: search depth.
 
     Returns:
         (B, A) bool best moves and (B,) bool: some legal move has another outcome (win, unclear,
         loss) than the best.
     """
-    scores = search(game, *boards, plies)
+    scores = look_ahead(game, position, plies)
     outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
-    best = outcome.amax(1, keepdim=True)
-    keep = outcome == best
-    matters = ((outcome > -2) & ~keep).any(1)
-    padding = torch.zeros(len(keep), game.num_actions - keep.shape[1], dtype=torch.bool)
-    return torch.cat([keep, padding.to(keep.device)], 1), matters
+    keep = outcome == outcome.amax(1, keepdim=True)
+    return keep, ((outcome > -2) & ~keep).any(1)
 
 
 def drill_loss(
@@ -149,8 +144,8 @@ class Drill:
         """(N, A) keeping moves as each row is shown, and (N,) whether they matter."""
         parts = []
         for arena in self.arenas.arenas:
-            game, mine, theirs = seat_boards(arena.game, arena.state, arena.seat)
-            keep, matters = keeping_moves(game, (mine, theirs), self.config.plies)
+            game, position = seen_by(arena.game, arena.state, arena.seat)
+            keep, matters = keeping_moves(game, position, self.config.plies)
             flipped = keep[:, game.mirror_actions]
             parts.append((torch.where(arena.flipped[:, None], flipped, keep), matters))
         keeps, matter = zip(*parts, strict=True)

@@ -44,12 +44,10 @@ def repeated(game, columns, times):
 
 
 def check_look_ahead(game, state, plies):
-    mine = state.boards.gather(1, seats_of(state)[:, None])[:, 0]
-    theirs = state.boards.gather(1, 1 - seats_of(state)[:, None])[:, 0]
-    found = look_ahead(game, mine, theirs, plies)
+    found = look_ahead(game, game.position(state, seats_of(state)), plies)
     for scores, board in zip(found.tolist(), boards_of(state), strict=True):
         expected = column_scores(board, plies)
-        assert scores == [expected.get(column, ILLEGAL) for column in range(7)]
+        assert scores == [expected.get(column, ILLEGAL) for column in range(16)]
 
 
 @pytest.mark.parametrize(("plies", "num"), [(1, 300), (2, 150), (3, 30), (4, 5)])
@@ -69,8 +67,7 @@ def test_a_sooner_win_and_a_later_loss_score_higher(game):
     # the seat to move has three in a row on an empty bottom row: it wins now, or in three plies
     board = Board.after([1, 1, 2, 2, 3, 3])
     state = state_of(game, [board])
-    mine, theirs = state.boards[:, 0], state.boards[:, 1]
-    scores = look_ahead(game, mine, theirs, 4)[0].tolist()
+    scores = look_ahead(game, game.position(state, seats_of(state)), 4)[0].tolist()
     assert scores[0] == scores[4] == 4
     assert max(scores[1:4] + scores[5:]) < 4
 

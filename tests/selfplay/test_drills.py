@@ -6,7 +6,7 @@ import envs
 from lifelong_agent import DualStreamNetwork, NetworkConfig
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import Thought
-from selfplay.connect_players import seat_boards
+from selfplay.connect_players import seen_by
 from selfplay.drills import Drill, DrillConfig, drill_loss, keeping_moves
 
 
@@ -16,26 +16,26 @@ def position(*columns: int) -> tuple:
     state = game.init(1, generator)
     for column in columns:
         state = game.step(state, torch.full((1, 2), column), generator)
-    return game, seat_boards(game, state, state.seat)[1:]
+    return seen_by(game, state, state.seat)
 
 
 def test_a_win_at_hand_is_the_only_move_that_keeps_it() -> None:
-    game, boards = position(0, 6, 0, 6, 0, 5)
-    keep, matters = keeping_moves(game, boards, 1)
+    game, seen = position(0, 6, 0, 6, 0, 5)
+    keep, matters = keeping_moves(game, seen, 1)
     assert matters.tolist() == [True]
     assert keep[0].nonzero().flatten().tolist() == [0]
 
 
 def test_a_threat_must_be_blocked() -> None:
-    game, boards = position(0, 6, 0, 6, 0)
-    keep, matters = keeping_moves(game, boards, 2)
+    game, seen = position(0, 6, 0, 6, 0)
+    keep, matters = keeping_moves(game, seen, 2)
     assert matters.tolist() == [True]
     assert keep[0].nonzero().flatten().tolist() == [0]
 
 
 def test_a_quiet_position_does_not_matter() -> None:
-    game, boards = position(3)
-    keep, matters = keeping_moves(game, boards, 3)
+    game, seen = position(3)
+    keep, matters = keeping_moves(game, seen, 3)
     assert matters.tolist() == [False]
     assert keep[0].nonzero().flatten().tolist() == list(range(7))
 

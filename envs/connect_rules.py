@@ -1,0 +1,197 @@
+"""The rules of four in a row on bitboards: what an action does, and what a position is worth.
+
+A board is one int64. Column `c` owns the bits from `c * (rows + 1)`, bottom first, with one empty
+bit on top, so that a line is a run of set bits at a fixed distance:
+
+     6 13 20 27 34 41 48      <- always empty
+     5 12 19 26 33 40 47
+     .  .  .  .  .  .  .
+     0  7 14 21 28 35 42      <- bottom row
+
+Eight columns of seven rows fill 64 bits; the sign is the empty bit of the last column. Games and
+players both ask here; nothing is drawn, and nothing depends on chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from envs.core import NUM_ACTIONS, NUM_SEATS
+
+POP = 8  # action 8 + c pops column c
+IDLE = NUM_ACTIONS  # an action that changes nothing, for finished rows
+NOBODY = 2
+
+
+@dataclass(frozen=True)
+class Position:
+    """Boards as the side to move sees them, tensors of any shapes that broadcast.
+
+    Attributes:
+        mine: int64 bitboards of the side to move.
+        theirs: int64 bitboards of the other side.
+        walls: int64 bitboards of the pillars; None where the variant has none.
+    """
+
+    mine: Tensor
+    theirs: Tensor
+    walls: Tensor | None = None
+
+    @property
+    def occupied(self) -> Tensor:
+        """Cells that are not empty."""
+        discs = self.mine | self.theirs
+        return discs if self.walls is None else discs | self.walls
+
+    @property
+    def turned(self) -> Position:
+        """The same boards as the other side sees them."""
+        return Position(self.theirs, self.mine, self.walls)
+
+
+class Rules:
+    """What the modifiers make of the rules.
+
+    `moves` ((M,) int64) are the actions that exist, drops first; `line` is how many discs in a row
+    end the game.
+
+    Args:
+        modifiers: `five`, `misere`, `popout` and `wrap` change something here.
+        device: where the boards are.
+    """
+
+    def __init__(
+        self, modifiers: frozenset[str] = frozenset(), device: torch.device | str = "cpu"
+    ) -> None:
+        five = "five" in modifiers
+        self.columns, self.rows, self.line = (8, 7, 5) if five else (7, 6, 4)
+        self.has_pops = "popout" in modifiers
+        self._is_misere = "misere" in modifiers
+        stride = self.rows + 1
+        self._circle = self.columns * stride if "wrap" in modifiers else None
+        bottoms = [1 << (c * stride) for c in range(self.columns)]
+        columns = [bottom * ((1 << self.rows) - 1) for bottom in bottoms]
+        self.full, self._bottom_row = sum(columns), sum(bottoms)
+        pops = list(range(POP, POP + self.columns)) if self.has_pops else []
+        self.moves = torch.tensor([*range(self.columns), *pops], device=device)
+        self._landings = _table(dict(enumerate(bottoms)), device)
+        self._columns = _table(dict(enumerate(columns)), device)
+        self._popped = _table(dict(zip(pops, columns, strict=False)), device)
+        self._bottoms = _table(dict(zip(pops, bottoms, strict=False)), device)
+        shifts = torch.tensor([1, stride, stride - 1, stride + 1], device=device)
+        self._shifts = shifts
+        self._pack_shift = self.rows * (self.columns - 1)
+        self._pack = sum(1 << self._pack_shift - self.rows * c for c in range(self.columns))
+        self._drop_rows = _legal_rows(self.columns, 0, taken=True).to(device)
+        self._pop_rows = _legal_rows(self.columns, POP, taken=False).to(device)
+
+    def play(self, position: Position, actions: Tensor) -> tuple[Position, Tensor]:
+        """Every board after an action, the discs still seen by the side that acted.
+
+        A disc falls upon the highest disc or pillar of its column. A pop takes the own disc at the
+        bottom of a column away, and all above it comes down by one; a column that stands on a
+        pillar cannot be popped.
+
+        Args:
+            position: boards.
+            actions: int64 in [0, 16], `IDLE` for none, of a shape that broadcasts with the boards.
+
+        Returns:
+            The position, and bool: whether the action is legal. Of illegal actions the position
+            means nothing.
+        """
+        landing = position.occupied + _look_up(self._landings, actions)
+        landing = landing & _look_up(self._columns, actions)
+        mine = position.mine | landing
+        if not self.has_pops:
+            return Position(mine, position.theirs, position.walls), landing != 0
+        pops = position.mine & _look_up(self._bottoms, actions)
+        popped = _look_up(self._popped, actions)
+        mine = mine ^ (mine ^ mine >> 1) & popped
+        theirs = position.theirs ^ (position.theirs ^ position.theirs >> 1) & popped
+        return Position(mine, theirs, position.walls), (landing | pops) != 0
+
+    def result(self, after: Position) -> Tensor:
+        """What an action has decided for the side that acted: int64, 1 won, -1 lost, 0 nothing.
+
+        A line belongs to who has the discs, whoever acted. If a pop makes lines of both, the line
+        of the one who popped counts. In `misere` the line that counts loses.
+        """
+        sign = self.has_line(after.mine).long()
+        if self.has_pops:
+            sign = torch.where(sign == 1, sign, -self.has_line(after.theirs).long())
+        return -sign if self._is_misere else sign
+
+    def is_stuck(self, after: Position) -> Tensor:
+        """Bool: the side that did not act can neither drop nor pop."""
+        full = after.occupied == self.full
+        return full & (after.theirs & self._bottom_row == 0) if self.has_pops else full
+
+    def has_line(self, board: Tensor) -> Tensor:
+        """Bool: enough set bits in a row, in any direction."""
+        shifts = self._shifts.view(-1, *[1] * board.dim())  # all directions in one go
+        pairs = board & self._moved(board, shifts)
+        lines = pairs & self._moved(pairs, 2 * shifts)
+        if self.line == 5:
+            lines = lines & self._moved(board, 4 * shifts)
+        lines = lines[:2] | lines[2:]
+        return (lines[0] | lines[1]) != 0
+
+    def _moved(self, boards: Tensor, shifts: Tensor) -> Tensor:
+        """Boards shifted down; round the circle of columns where the edges join.
+
+        The empty bit on top of every column keeps what leaves a column from the next one. Bits
+        that come out above the board meet none of it.
+        """
+        moved = boards >> shifts
+        return moved if self._circle is None else moved | boards << self._circle - shifts
+
+    def legal(self, position: Position, turn: Tensor) -> Tensor:
+        """What may be done, from tables: the same as `play` says, but faster for all actions.
+
+        The top cells lie `rows + 1` bits apart; one multiplication moves them side by side.
+
+        Args:
+            position: (B,) boards as the side to move sees them.
+            turn: (B,) int64, the seat to move, or `NOBODY` in finished rows.
+
+        Returns:
+            (B, 2, 16) bool.
+        """
+        full = self._side_by_side(position.occupied >> self.rows - 1)
+        rows = self._drop_rows.index_select(0, full * 3 + turn)
+        if self.has_pops:
+            own = self._side_by_side(position.mine)
+            rows = rows | self._pop_rows.index_select(0, own * 3 + turn)
+        return rows.view(torch.bool).view(-1, NUM_SEATS, NUM_ACTIONS)
+
+    def _side_by_side(self, boards: Tensor) -> Tensor:
+        """The bits of the bottom row, as a number with one bit for each column."""
+        row = boards & self._bottom_row
+        return row * self._pack >> self._pack_shift & (1 << self.columns) - 1
+
+
+def _table(values: dict[int, int], device: torch.device | str) -> Tensor:
+    """(17,) int64 by action; 0 for what is not named."""
+    numbers = [values.get(action, 0) for action in range(IDLE + 1)]
+    return torch.tensor(numbers, dtype=torch.int64, device=device)
+
+
+def _look_up(table: Tensor, actions: Tensor) -> Tensor:
+    return table.index_select(0, actions.reshape(-1)).view_as(actions)
+
+
+def _legal_rows(columns: int, first: int, *, taken: bool) -> Tensor:
+    """(set of columns, turn) to legal actions: (2^columns * 3, 4) int64, 8 actions in each.
+
+    Action `first + c` is legal where column c is not in the set (`taken`), or where it is.
+    """
+    inside = (torch.arange(1 << columns)[:, None] >> torch.arange(columns) & 1).bool()
+    rows = torch.zeros(len(inside), 3, NUM_SEATS, NUM_ACTIONS, dtype=torch.bool)
+    for seat in range(NUM_SEATS):
+        rows[:, seat, seat, first : first + columns] = ~inside if taken else inside
+    rows[:, NOBODY] = True
+    return rows.view(-1, NUM_SEATS * NUM_ACTIONS).view(torch.int64)
