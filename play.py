@@ -20,6 +20,7 @@ from window.app import App, AppConfig
 from window.boards import make_board
 from window.display import blank_picture, has_display, save_picture
 from window.headless import ScriptedHand, demonstrate, draw_ending
+from window.rivals import AGENT, find_opponent
 from window.theme import Canvas
 from window.thinker import Thinker
 from window.widgets import LONGEST_NAME
@@ -32,7 +33,10 @@ class PlayOptions(Options):
     """Play against an agent that learns and remembers you."""
 
     game: str = "connect"
-    """Which game."""
+    """Which game, with its modifiers: connect, tron:fog+wrap, volley:moon, ..."""
+    opponent: str = AGENT
+    """Against whom: agent, random, connect/one_ply, tron/voronoi, volley/predictor, ...; in a
+    demonstration in letters, whom the agent plays against."""
     name: str = ""
     """Your name; the agent remembers you by it."""
     memory: Path | None = None
@@ -50,7 +54,9 @@ class PlayOptions(Options):
 
 def check(options: PlayOptions) -> None:
     """Raise `ValueError` for what can be seen to be wrong before anything is opened."""
-    make_board(envs.make(options.game).name)
+    game = envs.make(options.game)
+    make_board(game)
+    find_opponent(game.name, options.opponent)
     if len(options.name) > LONGEST_NAME or not options.name.isprintable():
         raise ValueError(f"a name has at most {LONGEST_NAME} letters: {options.name!r}")
     if not 0 <= options.seed < 2**32:
@@ -69,9 +75,9 @@ def play_in_window(options: PlayOptions) -> dict[str, Any]:
     memory = options.memory or Path(platformdirs.user_data_dir("lifelong-agent", False))
     thinker = Thinker(lambda: build_agent(options, memory))
     config = AppConfig(
-        game=options.game, name=options.name.strip(), seed=options.seed,
+        game=options.game, opponent=options.opponent, name=options.name.strip(), seed=options.seed,
         screenshot=options.screenshot, show_mind=options.mind,
-        stand_in=ScriptedHand(options.seed, options.demo) if options.demo else None,
+        stand_in=ScriptedHand(options.game, options.seed, options.demo) if options.demo else None,
     )  # fmt: skip
     app = App(config, thinker)
     app.run()
@@ -83,7 +89,7 @@ def play_headless(options: PlayOptions) -> dict[str, Any]:
     print("There is no display here, so this is a demonstration in letters.", flush=True)
     agent = build_agent(options, options.memory)
     try:
-        shown = demonstrate(agent, options.game, options.seed)
+        shown = demonstrate(agent, options.game, options.seed, options.opponent)
     finally:
         agent.close()
     if options.screenshot is not None:

@@ -86,6 +86,16 @@ class View:
     seat: Tensor
 
 
+def clutter_ways(num_decoys: int) -> tuple[Tensor, Tensor]:
+    """(decoys, period) x and y in pixels of the frame: where each is at every phase of its way."""
+    turn = torch.arange(CLUTTER_PERIOD) / CLUTTER_PERIOD
+    order = torch.arange(num_decoys)[:, None]
+    phase = (turn * (1 + order % 3) + 0.29 * order) % 1
+    x = 2 + (SIZE - 4) * (2 * phase - 1).abs()
+    height = torch.tensor(CLUTTER_HEIGHTS)[:num_decoys, None]
+    return x, (CEILING - height - torch.sin(4 * torch.pi * (turn + phase))) * PIXELS
+
+
 class Scene:
     """Draws the courts of one variant.
 
@@ -141,13 +151,8 @@ class Scene:
     def _make_clutter(self, palette: Palette) -> tuple[Layer, Tensor]:
         """Decoys on their ways, each in a band of rows of its own: (2, period, decoys) places."""
         layer = Layer([Figure(1.0, c, palette.air) for c in palette.clutter], self._device)
-        turn = torch.arange(CLUTTER_PERIOD) / CLUTTER_PERIOD
-        order = torch.arange(len(palette.clutter))[:, None]
-        phase = (turn * (1 + order % 3) + 0.29 * order) % 1
-        x = 2 + (SIZE - 4) * (2 * phase - 1).abs()
-        height = torch.tensor(CLUTTER_HEIGHTS)[:, None] + torch.sin(4 * torch.pi * (turn + phase))
-        places = (x * STEPS).round(), ((CEILING - height) * PIXELS * STEPS).round()
-        x_steps, y_steps = (place.long().to(self._device) for place in places)
+        x, y = clutter_ways(len(palette.clutter))
+        x_steps, y_steps = ((place * STEPS).round().long().to(self._device) for place in (x, y))
         return layer, layer.locate(x_steps, y_steps)
 
     def _limits_of_bodies(self) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,17 +18,22 @@ import pygame
 from pygame.event import Event
 
 import envs
+from envs import Game
 from window import theme
-from window.boards import make_board, make_picture
+from window.boards import Board, make_board, make_picture
 from window.display import TITLE, is_screenless, open_window, save_picture, window_surface
-from window.match import Match, Setting, Tally
-from window.menu import Menu
+from window.gamepad import Gamepads
+from window.match import Match
+from window.menu import GUEST, Menu
 from window.referee import Referee
+from window.rivals import find_opponent, make_rival
 from window.screen import Again, Destination, Screen, ToDesk, ToMatch, ToMenu
+from window.setting import Setting, Tally
 from window.thinker import Thinker
 
 FRAMES_PER_S = 60
 IDLE_REDRAW_S = 0.1
+BY_TURNS = 2
 
 Hand = Callable[[Referee], int | None]
 
@@ -39,6 +44,7 @@ class AppConfig:
 
     Attributes:
         game: its name with modifiers.
+        opponent: whom to play against.
         name: of the person, typed already.
         seed: of all chance.
         screenshot: where the frame shown is saved at the end and with F12.
@@ -47,6 +53,7 @@ class AppConfig:
     """
 
     game: str = "connect"
+    opponent: str = "agent"
     name: str = ""
     seed: int = 0
     screenshot: Path | None = None
@@ -70,9 +77,10 @@ class Sitting:
     games: list[dict[str, Any]] = field(default_factory=list)
     num_started: int = 0
 
-    def person_starts(self) -> bool:
-        """According to the wish; by turns the person begins."""
-        return self.wish.starter == 0 or (self.wish.starter == 2 and self.num_started % 2 == 0)
+    def person_seat(self, simultaneous: bool) -> int:
+        """According to the wish; by turns the person begins, and where both move at once."""
+        starter = BY_TURNS if simultaneous else self.wish.starter
+        return self.num_started % 2 if starter == BY_TURNS else starter
 
 
 class App:
@@ -85,13 +93,16 @@ class App:
 
     def __init__(self, config: AppConfig, thinker: Thinker) -> None:
         self.config, self._thinker = config, thinker
-        self._game = envs.make(config.game, validate=True)
         open_window()
         self._clock = pygame.time.Clock()
+        self._gamepads = Gamepads()
+        self._games: dict[str, Game[Any]] = {}
+        self._pictures: dict[str, Board] = {}
         self._undrawn_s = IDLE_REDRAW_S  # the first frame is drawn at once
         self._saved = False
         self.running = True
-        self.sitting = Sitting(ToMatch(config.name, 0))
+        game = envs.make(config.game).variant
+        self.sitting = Sitting(ToMatch(config.name, 0, game, config.opponent))
         self.screen: Screen = self._new_menu() if config.stand_in is None else self._new_match()
 
     def run(self) -> None:
@@ -109,6 +120,8 @@ class App:
                 save_picture(window_surface(), self.config.screenshot)
         finally:
             pygame.display.quit()
+            if isinstance(self.screen, Match):
+                self.screen.setting.rival.close()
             self._thinker.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -127,7 +140,8 @@ class App:
         """One frame."""
         events = pygame.event.get()
         for event in events:
-            self._handle(event)
+            for one in self._gamepads.translate(event):
+                self._handle(one)
         self._thinker.check()
         self.screen.update(dt_s)
         self._undrawn_s += dt_s
@@ -158,6 +172,8 @@ class App:
 
     def _go(self, destination: Destination) -> None:
         self._note_game()
+        if isinstance(self.screen, Match):
+            self.screen.setting.rival.close()
         if isinstance(destination, ToDesk):
             self.running = False
         elif isinstance(destination, ToMenu):
@@ -165,44 +181,59 @@ class App:
         elif isinstance(destination, Again):
             self.screen = self._new_match()
         else:
-            if destination.name != self.sitting.wish.name:
+            before = self.sitting.wish
+            if destination != replace(before, starter=destination.starter):
                 self.sitting.tally = Tally()
             self.sitting.wish = destination
             self.screen = self._new_match()
 
+    def _game(self, variant: str) -> Game[Any]:
+        if variant not in self._games:
+            self._games[variant] = envs.make(variant, validate=True)
+        return self._games[variant]
+
+    def _picture(self, variant: str) -> Board:
+        if variant not in self._pictures:
+            self._pictures[variant] = make_picture(self._game(variant))
+        return self._pictures[variant]
+
     def _new_menu(self) -> Menu:
         pygame.key.set_repeat(350, 40)
-        wish = self.sitting.wish
-        return Menu(self._thinker, make_picture(self._game), wish.name, wish.starter)
+        return Menu(self._thinker, self._picture, self.sitting.wish)
 
     def _new_match(self) -> Match:
         pygame.key.set_repeat()  # none: a key held down is one disc
-        sitting = self.sitting
-        seat = 0 if sitting.person_starts() else 1
-        referee = Referee(self._game, seat, self.config.seed + sitting.num_started)
+        sitting, wish = self.sitting, self.sitting.wish
+        game, seed = self._game(wish.game), self.config.seed + sitting.num_started
+        referee = Referee(game, sitting.person_seat(game.simultaneous), seed)
         sitting.num_started += 1
-        setting = Setting(sitting.wish.name, referee, sitting.tally, self.config.stand_in)
-        board = make_board(self._game.name)
-        return Match(setting, board, self._thinker, show_mind=self.config.show_mind)
+        opponent = find_opponent(game.name, wish.opponent)
+        rival = make_rival(opponent, game.variant, self._thinker, seed)
+        setting = Setting(wish.name or GUEST, referee, rival, sitting.tally, self.config.stand_in)
+        return Match(setting, make_board(game), show_mind=self.config.show_mind)
 
     def _note_game(self) -> None:
         """Put a finished game into the report."""
-        if isinstance(self.screen, Match) and self.screen.referee.ended:
-            referee = self.screen.referee
-            self.sitting.games.append(
-                {
-                    "player": self.screen.setting.name,
-                    "player_starts": referee.person_seat == 0,
-                    "result": round(referee.person_result),
-                    "moves": [action + 1 for action in referee.moves],
-                }
-            )
+        if not isinstance(self.screen, Match) or not self.screen.referee.ended:
+            return
+        referee = self.screen.referee
+        played: dict[str, Any] = {
+            "player": self.screen.setting.name,
+            "player_starts": referee.person_seat == 0,
+            "result": referee.person_result,
+        }
+        if referee.game.simultaneous:
+            played["ticks"] = referee.num_ticks
+        else:
+            played["moves"] = [action + 1 for action in referee.moves]
+        wish = self.sitting.wish
+        self.sitting.games.append({"game": wish.game, "opponent": wish.opponent, **played})
 
     def report(self) -> dict[str, Any]:
         """The sitting in numbers, from the person's side."""
         results = [game["result"] for game in self.sitting.games]
         return {
-            "game": self._game.variant,
+            "game": self.sitting.wish.game,
             "headless": False,
             "games": len(results),
             "wins": results.count(1),

@@ -10,14 +10,18 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pygame import Rect, Surface
 from pygame.event import Event
 
 from envs import Game
+from selfplay.players import make_scripted
 from window.connect_board import ConnectBoard
 from window.referee import Referee
 from window.theme import Canvas
 from window.thinker import Mind
+from window.tron_board import TronBoard
+from window.volley_board import VolleyBoard
 
 
 class Board(Protocol):
@@ -25,6 +29,18 @@ class Board(Protocol):
 
     hint: str
     """How to move, in one short line."""
+    listed_actions: tuple[str, ...]
+    """Actions whose shares stand beside the board; none if the board shows them itself."""
+    progress: float
+    """How much of the time between the last state and the next has passed, in [0, 1]."""
+
+    @property
+    def headline(self) -> str:
+        """What it is about, or how it stands."""
+
+    @property
+    def epilogue(self) -> str:
+        """A word on a game that is over."""
 
     @property
     def moving(self) -> bool:
@@ -52,30 +68,56 @@ class Board(Protocol):
         """A small picture of a frame that the agent saw, in the person's colours."""
 
 
-BOARDS: dict[str, Callable[[], Board]] = {"connect": ConnectBoard}
-
-
+BOARDS: dict[str, Callable[[Any], Board]] = {
+    "connect": ConnectBoard,
+    "tron": TronBoard,
+    "volley": VolleyBoard,
+}
 SETTLED_S = 60.0
 OPENINGS: dict[str, tuple[int, ...]] = {"connect": (3, 3, 2, 4, 2, 2, 3, 1, 4)}
 """Moves that make a pretty picture for the menu."""
+SHOWS: dict[str, tuple[str, str, int]] = {
+    "tron": ("tron/wall_hugger", "stubborn:11", 64),
+    "volley": ("volley/tracker", "volley/tracker", 62),
+}
+"""Two players and a number of ticks that make one."""
 
 
-def make_board(game: str) -> Board:
-    """The board of a game, given without modifiers.
+def make_board(game: Game[Any]) -> Board:
+    """The board of a game.
 
     Raises:
         ValueError: for a game that the window cannot draw.
     """
-    if game not in BOARDS:
-        raise ValueError(f"the window cannot draw {game!r}: it knows {', '.join(sorted(BOARDS))}")
-    return BOARDS[game]()
+    if game.name not in BOARDS:
+        known = ", ".join(sorted(BOARDS))
+        raise ValueError(f"the window cannot draw {game.name!r}: it knows {known}")
+    return BOARDS[game.name](game)
 
 
 def make_picture(game: Game[Any]) -> Board:
-    """A board with a few moves on it, to be looked at only."""
-    referee, board = Referee(game, person_seat=0), make_board(game.name)
-    for action in OPENINGS[game.name]:
-        referee.play(action)
+    """A board in the middle of a game, to be looked at only."""
+    referee, board = Referee(game, person_seat=0, seed=2), make_board(game)
+    board.follow(referee)
+    if game.name in SHOWS:
+        _play_show(referee, board)
+    for action in OPENINGS.get(game.name, ()):
+        if referee.is_legal(action) and not referee.ended:
+            referee.play(action)
     board.follow(referee)
     board.update(SETTLED_S)
     return board
+
+
+def _play_show(referee: Referee, board: Board) -> None:
+    """Let two scripted players play for a while."""
+    *names, num_ticks = SHOWS[referee.game.name]
+    players = [make_scripted(str(name)) for name in names]
+    chance = torch.Generator().manual_seed(referee.seed)
+    while referee.num_ticks < int(num_ticks) and not referee.ended:
+        actions = [
+            int(player.act(referee.game, referee.state, torch.tensor([seat]), chance)[0])
+            for seat, player in enumerate(players)
+        ]
+        referee.play_both(actions[0], actions[1])
+        board.follow(referee)

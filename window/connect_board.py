@@ -30,19 +30,27 @@ DROP_KEYS = (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_SPACE, pygame.K_DOWN)
 
 
 class ConnectBoard:
-    """Seven columns to drop discs into."""
+    """Columns to drop discs into.
+
+    Args:
+        game: the variant.
+    """
 
     hint = "Click a column, or press 1-7"
+    headline = ""
+    epilogue = ""
+    listed_actions: tuple[str, ...] = ()
+    progress = 1.0
 
-    def __init__(self) -> None:
-        self._owners: Owners = np.zeros((Connect.columns, Connect.rows), np.int8)
+    def __init__(self, game: Connect) -> None:
+        self._owners: Owners = np.zeros((game.columns, game.rows), np.int8)
         self._falling: list[Falling] = []
         self._line: list[Cell] = []
         self._last: Cell | None = None
         self._hovered: int | None = None
         self._age_s = 0.0
         self._painted: tuple[tuple[int, bytes], Surface] | None = None
-        self._plan = Plan.fit(Rect(0, 0, 640, 640), Connect.columns, Connect.rows)
+        self._plan = Plan.fit(Rect(0, 0, 640, 640), *self._owners.shape)
 
     @property
     def moving(self) -> bool:
@@ -83,13 +91,13 @@ class ConnectBoard:
 
     def _choose_by_key(self, event: Event) -> int | None:
         column = number_key(event)
-        if column is not None and column < Connect.columns:
+        if column is not None and column < self._owners.shape[0]:
             self._hovered = column
             return column
         if event.key in (pygame.K_LEFT, pygame.K_RIGHT):
-            start = Connect.columns // 2 if self._hovered is None else self._hovered
+            start = self._owners.shape[0] // 2 if self._hovered is None else self._hovered
             step = 0 if self._hovered is None else 1 if event.key == pygame.K_RIGHT else -1
-            self._hovered = (start + step) % Connect.columns
+            self._hovered = (start + step) % self._owners.shape[0]
         return self._hovered if event.key in DROP_KEYS else None
 
     def name_action(self, action: int) -> str:

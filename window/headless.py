@@ -13,55 +13,46 @@ from typing import Any, TypeVar
 import torch
 
 import envs
-from envs.connect import Connect, ConnectState
+from envs import Game
 from lifelong_agent import GameSummary
 from memory import SleepReport
 from selfplay.players import make_scripted
 from window.aftermath import Aftermath
 from window.boards import SETTLED_S, make_board
-from window.cells import AGENTS, PERSONS, read_cells
+from window.letters import text_board
 from window.match_view import AFTERWARDS, MatchView, draw_match
 from window.referee import Referee
+from window.rivals import AGENT, THE_AGENT
 from window.theme import Canvas
 from window.thinker import Agent
 
-OPPONENT = "connect/one_ply"
-MARKS = {0: ".", PERSONS: "o", AGENTS: "X"}
-
+SPARRING = {
+    "connect": "connect/one_ply",
+    "tron": "tron/wall_hugger",
+    "volley": "volley/tracker",
+}
+"""Who plays against the agent, unless somebody else is wanted."""
+TICKS_PER_PICTURE = 20
 HEADLINES = {1: "The agent lost", 0: "A draw", -1: "The agent won"}
 
 Print = Callable[[str], None]
 T = TypeVar("T")
 
 
-def text_board(referee: Referee) -> str:
-    """The board in letters: X the agent's, o the other's, the numbers of the columns below.
-
-    Raises:
-        ValueError: for a game that has no board in letters.
-    """
-    game, state = referee.game, referee.state
-    if not isinstance(game, Connect) or not isinstance(state, ConnectState):
-        raise ValueError(f"{game.variant} cannot be shown in letters yet: connect can")
-    owners = read_cells(game, state, referee.person_seat)
-    lines = [
-        " ".join(MARKS[int(owners[column, row])] for column in range(game.columns))
-        for row in reversed(range(game.rows))
-    ]
-    numbers = " ".join(str(column + 1) for column in range(game.columns))
-    return "\n".join("  " + line for line in [*lines, numbers])
-
-
 class ScriptedHand:
     """Makes a person's moves by a script.
 
     Args:
+        game: which one.
         seed: of its chance.
         num_moves: after which it gives the hand back; None never does.
+        name: of the script; by default the game's own.
     """
 
-    def __init__(self, seed: int, num_moves: int | None = None) -> None:
-        self._player = make_scripted(OPPONENT)
+    def __init__(
+        self, game: str, seed: int, num_moves: int | None = None, name: str | None = None
+    ) -> None:
+        self._player = make_scripted(name or SPARRING[game.partition(":")[0]])
         self._chance = torch.Generator().manual_seed(seed)
         self._moves_left = num_moves
 
@@ -81,59 +72,93 @@ class Demonstration:
 
     Attributes:
         referee: of the game.
+        opponent: who played against the agent.
         summary: what the agent noted.
         sleep: how it slept over it.
     """
 
     referee: Referee
+    opponent: str
     summary: GameSummary
     sleep: SleepReport
 
     def report(self) -> dict[str, Any]:
         """In numbers, from the agent's side; 1 is the leftmost column."""
-        return {
-            "game": self.referee.game.variant,
+        referee = self.referee
+        told: dict[str, Any] = {
+            "game": referee.game.variant,
             "headless": True,
-            "seats": ["agent", OPPONENT],
-            "agent_starts": self.referee.agent_seat == 0,
-            "result": -round(self.referee.person_result),
-            "moves": [action + 1 for action in self.referee.moves],
+            "seats": ["agent", self.opponent],
+            "agent_starts": referee.rival_seat == 0,
+            "result": -referee.person_result,
+            "ticks": referee.num_ticks,
         }
+        if not referee.game.simultaneous:
+            told["moves"] = [action + 1 for action in referee.moves]
+        return told
 
 
-def demonstrate(agent: Agent, game: str, seed: int, show: Print = print) -> Demonstration:
-    """Play one game, move by move, and tell what the agent noted.
+def demonstrate(
+    agent: Agent, game: str, seed: int, opponent: str = AGENT, show: Print = print
+) -> Demonstration:
+    """Play one game, and tell what the agent noted.
 
     Args:
         agent: plays, is told how it ended, and sleeps.
         game: its name.
-        seed: of all chance; an even one lets the script begin.
+        seed: of all chance; an even one gives the script the first seat.
+        opponent: who plays against it; the agent itself stands for the game's own sparring partner.
         show: takes each line.
     """
-    referee, hand = Referee(envs.make(game, validate=True), seed % 2, seed), ScriptedHand(seed)
-    agent.begin_game(referee.game.variant, OPPONENT)
-    show(f"A demonstration of {referee.game.variant}: the agent (X) against {OPPONENT} (o).")
+    referee = Referee(envs.make(game, validate=True), seed % 2, seed)
+    name = SPARRING[referee.game.name] if opponent == AGENT else opponent
+    hand = ScriptedHand(game, seed, name=name)
+    agent.begin_game(referee.game.variant, name)
+    show(f"A demonstration of {referee.game.variant}: the agent (X) against {name} (o).")
+    if referee.game.variant not in agent.trained_games:
+        show("The agent has not been trained on this game yet.")
+    go_on = _tick if referee.game.simultaneous else _move
     while not referee.ended:
-        _show_move(agent, referee, hand, show)
-    show(f"\n{HEADLINES[round(referee.person_result)]}.")
+        go_on(agent, referee, (name, hand), show)
+    show(f"\n{HEADLINES[referee.person_result]}.")
     summary = agent.end_game(-referee.person_result)
     _show_summary(summary, show)
     sleep = agent.sleep()
     show(f"It slept: {sleep.reason}.")
-    return Demonstration(referee, summary, sleep)
+    return Demonstration(referee, name, summary, sleep)
 
 
-def _show_move(agent: Agent, referee: Referee, hand: ScriptedHand, show: Print) -> None:
-    number = len(referee.moves) + 1
-    if referee.is_turn_of(referee.agent_seat):
-        decision = agent.act(referee.agent_view())
+def _move(agent: Agent, referee: Referee, other: tuple[str, ScriptedHand], show: Print) -> None:
+    number, (name, hand) = len(referee.moves) + 1, other
+    if referee.is_turn_of(referee.rival_seat):
+        decision = agent.act(referee.rival_view())
         action = int(decision.actions[0])
-        words = f"the agent drops in column {action + 1}, expecting {float(decision.value[0]):+.2f}"
+        doing = say_action(referee.game, action)
+        words = f"the agent {doing}, expecting {float(decision.value[0]):+.2f}"
     else:
         action = hand(referee) or 0
-        words = f"{OPPONENT} drops in column {action + 1}"
+        words = f"{name} {say_action(referee.game, action)}"
     referee.play(action)
     show(f"\nMove {number}: {words}\n{text_board(referee)}")
+
+
+def say_action(game: Game[Any], action: int) -> str:
+    """`drops in column 4`."""
+    verb, _, column = game.action_names[action].partition(" ")
+    return f"drops in column {column}" if verb == "drop" else f"{verb}s column {column}"
+
+
+def _tick(agent: Agent, referee: Referee, other: tuple[str, ScriptedHand], show: Print) -> None:
+    """Both at once; the arena is shown now and then, the score when a point falls."""
+    decision = agent.act(referee.rival_view())
+    referee.play_both(other[1](referee) or 0, int(decision.actions[0]))
+    when = f"\nAfter {referee.num_ticks / referee.game.ticks_per_s:.1f} s:"
+    if referee.game.name == "tron":
+        is_due = referee.num_ticks % TICKS_PER_PICTURE == 0 or referee.ended
+    else:
+        is_due = bool(referee.state.rewards.any())
+    if is_due:
+        show(f"{when}\n{text_board(referee)}")
 
 
 def _show_summary(summary: GameSummary, show: Print) -> None:
@@ -145,18 +170,20 @@ def _show_summary(summary: GameSummary, show: Print) -> None:
 
 def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
     """The picture that a window would show at the end of a demonstration."""
-    board = make_board(shown.referee.game.name)
+    board = make_board(shown.referee.game)
     board.follow(shown.referee)
     board.update(SETTLED_S)
     result = shown.referee.person_result
     view = MatchView(
-        name=OPPONENT,
+        names=(shown.opponent, THE_AGENT.label),
         points=((1 + result) / 2, (1 - result) / 2),
         referee=shown.referee,
         board=board,
         hovering=False,
-        headline=HEADLINES[round(result)],
+        headline=HEADLINES[result],
         hint=AFTERWARDS,
+        countdown="",
+        notice="",
         show_mind=False,
         mind=None,
         aftermath=Aftermath(_given(shown.summary), _given(shown.sleep), board.thumbnail),

@@ -1,59 +1,29 @@
-"""A game on the screen: the person's moves, the agent's, pause, and what comes after.
+"""A game on the screen: the person's hand, the rival's, pause, and what comes after.
 
-Turn-based: whoever is to move moves. The board draws itself; the rules belong to the referee.
+The pace makes the moves, the board draws itself, the rules belong to the referee.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
 
 import pygame
 from pygame.event import Event
 
 from window.aftermath import Aftermath
 from window.boards import Board
+from window.clockwork import Clockwork
 from window.match_view import AFTERWARDS, MatchView, draw_match, draw_pause
-from window.referee import Referee
+from window.rivals import UNTRAINED
 from window.screen import Again, Destination, ToMenu
+from window.setting import Pace, Setting
 from window.theme import Canvas
-from window.thinker import Mind, Thinker
+from window.thinker import Mind
+from window.turns import Turns
 from window.widgets import Button
 
-PAUSE_BEFORE_REPLY_S = 0.35
-HEADLINES = {1: "You won", 0: "A draw", -1: "The agent won"}
-ENTER = (pygame.K_RETURN, pygame.K_KP_ENTER)
-
-
-@dataclass
-class Tally:
-    """Points of this sitting."""
-
-    person: float = 0.0
-    agent: float = 0.0
-
-    def count(self, person_result: float) -> None:
-        """Half a point each for a draw."""
-        self.person += (1 + person_result) / 2
-        self.agent += (1 - person_result) / 2
-
-
-@dataclass
-class Setting:
-    """Who sits where.
-
-    Attributes:
-        name: the person's.
-        referee: of the game.
-        tally: of the games before; this one is added.
-        stand_in: chooses the person's moves in a demonstration; None gives the hand back.
-    """
-
-    name: str
-    referee: Referee
-    tally: Tally
-    stand_in: Callable[[Referee], int | None] | None = None
+ENTER = (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_PAUSE)
+PAUSE = (pygame.K_p, pygame.K_PAUSE)
+OUT_OF_SIGHT = (pygame.WINDOWFOCUSLOST, pygame.WINDOWMINIMIZED)
+AGAIN_AFTER_S = 0.8  # keys held down in the last moment do not start the next game
 
 
 class Match:
@@ -62,20 +32,15 @@ class Match:
     Args:
         setting: who sits where.
         board: draws it.
-        thinker: the agent.
         show_mind: whether the mind overlay is open at first.
     """
 
-    def __init__(
-        self, setting: Setting, board: Board, thinker: Thinker, *, show_mind: bool = False
-    ) -> None:
-        self.setting, self.referee = setting, setting.referee
-        self.board, self._thinker = board, thinker
-        self.show_mind, self.paused = show_mind, False
-        self.mind: Mind | None = None
+    def __init__(self, setting: Setting, board: Board, *, show_mind: bool = False) -> None:
+        self.setting, self.referee, self.board = setting, setting.referee, board
+        self.show_mind = show_mind and setting.rival.has_mind
+        self.paused = self.over = False
         self.aftermath: Aftermath | None = None
-        self._thought: Future[Mind] | None = None
-        self._waited_s = 0.0
+        self._over_s = 0.0
         self._pause = Button("Pause", "P")
         self._mind = Button("Mind", "M")
         self._leave = Button("Leave", "Esc")
@@ -83,33 +48,37 @@ class Match:
         self._give_up = Button("Leave", "Esc")
         self._again = Button("Play again", "Enter", primary=True)
         self._menu = Button("Menu", "Esc")
-        self._thinker.begin_game(self.referee.game.variant, setting.name)
+        setting.rival.begin(self.referee, setting.name)
         self.board.follow(self.referee)
-        self._ask()
+        by_the_clock = self.referee.game.ticks_per_s > 0
+        self.pace: Pace = (Clockwork if by_the_clock else Turns)(setting, board)
+
+    @property
+    def mind(self) -> Mind | None:
+        """The rival's last decision."""
+        return self.pace.mind
 
     @property
     def lively(self) -> bool:
-        """While something falls or glows; what else changes, changes by an event or seldom."""
-        return not self.paused and (self.board.moving or self.aftermath is not None)
+        """While something moves or glows; what else changes, changes by an event or seldom."""
+        return not self.paused and (self.over or self.board.moving or self.pace.lively)
 
     @property
     def persons_turn(self) -> bool:
         """Whether the person may move now."""
-        return (
-            not self.paused
-            and not self.board.moving
-            and self.referee.is_turn_of(self.referee.person_seat)
-        )
+        return not self.paused and self.pace.persons_turn
 
     def handle(self, event: Event) -> Destination | None:
         """Keys and mouse, according to what is going on."""
-        if self.aftermath is not None:
+        if self.over:
             return self._handle_after(event)
         return self._handle_pause(event) if self.paused else self._handle_play(event)
 
     def _handle_after(self, event: Event) -> Destination | None:
         key = event.key if event.type == pygame.KEYDOWN else None
-        if self._again.pressed(event) or key in ENTER:
+        pad_again = key == pygame.K_SPACE and getattr(event, "pad", False)
+        settled = self._over_s >= AGAIN_AFTER_S
+        if self._again.pressed(event) or key in ENTER or (pad_again and settled):
             return Again()
         if self._menu.pressed(event) or key == pygame.K_ESCAPE:
             return ToMenu()
@@ -121,111 +90,98 @@ class Match:
         key = event.key if event.type == pygame.KEYDOWN else None
         if self._give_up.pressed(event) or key == pygame.K_ESCAPE:
             return ToMenu()
-        if self._resume.pressed(event) or key in (*ENTER, pygame.K_p, pygame.K_SPACE):
+        if self._resume.pressed(event) or key in (*ENTER, *PAUSE, pygame.K_SPACE):
             self.paused = False
         return None
 
     def _handle_play(self, event: Event) -> Destination | None:
         key = event.key if event.type == pygame.KEYDOWN else None
         if self._leave.pressed(event) or key == pygame.K_ESCAPE:
-            if not self.referee.moves:
+            if not self.referee.num_ticks:
                 return ToMenu()
-            self.paused = True
-        elif self._pause.pressed(event) or key == pygame.K_p:
-            self.paused = True
-        elif self._mind.pressed(event) or key == pygame.K_m:
+            self._hold()
+        elif self._pause.pressed(event) or key in PAUSE or self._is_out_of_sight(event):
+            self._hold()
+        elif self.setting.rival.has_mind and (self._mind.pressed(event) or key == pygame.K_m):
             self.show_mind = not self.show_mind
         else:
-            self._move_by_hand(event)
+            self.pace.handle(event)
+            self._finish_if_ended()
         return None
 
-    def _move_by_hand(self, event: Event) -> None:
-        action = self.board.choose(event)
-        if action is not None and self.persons_turn and self.referee.is_legal(action):
-            self._play(action)
+    def _is_out_of_sight(self, event: Event) -> bool:
+        """A game that does not wait is not lost to another window."""
+        return event.type in OUT_OF_SIGHT and self.pace.pauses_unasked
 
-    def _play(self, action: int) -> None:
-        self.referee.play(action)
-        self.board.follow(self.referee)
-        self._waited_s = 0.0
-        if self.referee.ended:
-            self._finish()
-        else:
-            self._ask()
+    def _hold(self) -> None:
+        self.paused = True
+        self.pace.hold()
 
-    def _ask(self) -> None:
-        """Let the agent think as soon as it is to move, while discs still fall."""
-        if self.referee.is_turn_of(self.referee.agent_seat):
-            self._thought = self._thinker.act(self.referee.agent_view())
-
-    def _finish(self) -> None:
+    def _finish_if_ended(self) -> None:
+        if self.over or not self.referee.ended:
+            return
+        self.over = True
         self.setting.tally.count(self.referee.person_result)
-        summary = self._thinker.end_game(-self.referee.person_result)
-        self.aftermath = Aftermath(summary, self._thinker.sleep(), self.board.thumbnail)
+        thoughts = self.setting.rival.finish(self.referee)
+        if thoughts is not None:
+            self.aftermath = Aftermath(thoughts.summary, thoughts.sleep, self.board.thumbnail)
 
     def update(self, dt_s: float) -> None:
-        """Let discs fall, and take up the agent's answer once it is its turn to be seen."""
+        """Let time pass."""
         if self.paused:
             return
         self.board.update(dt_s)
+        if self.over:
+            self._over_s += dt_s
         if self.aftermath is not None:
             self.aftermath.update(dt_s)
-            return
-        if self.board.moving:
-            return
-        self._waited_s += dt_s
-        if self._waited_s >= PAUSE_BEFORE_REPLY_S:
-            self._move_others()
-
-    def _move_others(self) -> None:
-        if self._thought is not None and self._thought.done():
-            self.mind, self._thought = self._thought.result(), None
-            self._play(self.mind.action)
-        elif self.setting.stand_in is not None and self.persons_turn:
-            action = self.setting.stand_in(self.referee)
-            if action is None:
-                self.setting.stand_in = None
-            else:
-                self._play(action)
+        if not self.over or self.pace.pauses_unasked:
+            self.pace.update(dt_s)
+            self._finish_if_ended()
 
     @property
     def resting(self) -> bool:
         """Whether nothing will happen any more unless the person does something."""
         if self.board.moving:
             return False
-        if self.aftermath is not None:
-            return self.aftermath.settled
-        waiting = self.referee.is_turn_of(self.referee.person_seat)
-        return waiting and self.setting.stand_in is None
+        if self.over:
+            return self.aftermath is None or self.aftermath.settled
+        return not self.paused and self.pace.resting
 
     def draw(self, canvas: Canvas) -> None:
         """Draw this moment."""
-        after = self.aftermath is not None
         headline, hint = self._say_how_it_stands()
+        rival = self.setting.rival
         view = MatchView(
-            name=self.setting.name,
-            points=(self.setting.tally.person, self.setting.tally.agent),
+            names=(self.setting.name, rival.label),
+            points=(self.setting.tally.person, self.setting.tally.rival),
             referee=self.referee,
             board=self.board,
             hovering=self.persons_turn,
             headline=headline,
             hint=hint,
+            countdown="" if self.over or self.paused else self.pace.countdown,
+            notice=UNTRAINED if rival.untrained else "",
             show_mind=self.show_mind,
             mind=self.mind,
             aftermath=self.aftermath,
-            buttons=(self._again, self._menu) if after else (self._pause, self._mind, self._leave),
+            buttons=self._buttons(),
         )
         draw_match(canvas, view)
         if self.paused:
-            draw_pause(canvas, (self._resume, self._give_up))
+            draw_pause(canvas, (self._resume, self._give_up), rival.has_mind)
+
+    def _buttons(self) -> tuple[Button, ...]:
+        if self.over:
+            return self._again, self._menu
+        if self.setting.rival.has_mind:
+            return self._pause, self._mind, self._leave
+        return self._pause, self._leave
 
     def _say_how_it_stands(self) -> tuple[str, str]:
-        if self.aftermath is not None:
-            return HEADLINES[round(self.referee.person_result)], AFTERWARDS
-        if self.referee.is_turn_of(self.referee.person_seat):
-            return "Your turn", self.board.hint
-        if not self._thinker.awake:
-            return "The agent's turn", "It is waking up…"
-        if self._thinker.asleep:
-            return "The agent's turn", "It is still asleep…"
-        return "The agent's turn", "It looks, remembers, and thinks…"
+        if not self.over:
+            return self.pace.say()
+        rival = self.setting.rival
+        its = "The agent won" if rival.has_mind else f"{rival.label} won"
+        headline = {1: "You won", 0: "A draw", -1: its}[self.referee.person_result]
+        return headline, AFTERWARDS if self.aftermath is not None else self.board.epilogue

@@ -17,6 +17,8 @@ from window.referee import Referee
 from window.theme import (
     AGENT,
     BACKGROUND,
+    BAD,
+    EDGE,
     MUTED,
     PANEL,
     PERSON,
@@ -30,7 +32,6 @@ from window.theme import (
 from window.thinker import Mind
 from window.widgets import Button, row
 
-AGENT_NAME = "Lifelong Agent"
 AFTERWARDS = "What the agent noted in this game"
 
 
@@ -39,26 +40,30 @@ class MatchView:
     """One moment of a match.
 
     Attributes:
-        name: of the person.
-        points: the person's and the agent's in this sitting.
+        names: the person's and the rival's.
+        points: of both in this sitting.
         referee: of the game.
         board: draws the game.
         hovering: whether to show where the person's move would go.
         headline: whose turn it is, or who won.
         hint: what to do, or what is going on.
+        countdown: large letters over the board, or nothing.
+        notice: what else has to be said, or nothing.
         show_mind: whether the mind overlay is open.
-        mind: the agent's last decision.
-        aftermath: what follows the game, once it has ended.
+        mind: the rival's last decision.
+        aftermath: what follows a game with the agent, once it has ended.
         buttons: along the bottom.
     """
 
-    name: str
+    names: tuple[str, str]
     points: tuple[float, float]
     referee: Referee
     board: Board
     hovering: bool
     headline: str
     hint: str
+    countdown: str
+    notice: str
     show_mind: bool
     mind: Mind | None
     aftermath: Aftermath | None
@@ -72,13 +77,15 @@ def draw_match(canvas: Canvas, view: MatchView) -> None:
     view.board.draw(canvas, stage, view.hovering)
     if view.show_mind and view.mind is not None and view.aftermath is None:
         view.board.draw_mind(canvas, view.mind)
+    if view.countdown:
+        draw_countdown(canvas, stage, view.countdown)
     canvas.panel(side)
     inner = side.inflate(-canvas.px(36), -canvas.px(36))
     top = _draw_seats(canvas, inner, view) + canvas.px(14)
     strip = Rect(inner.left, inner.bottom - canvas.px(42), inner.width, canvas.px(42))
     middle = Rect(inner.left, top, inner.width, strip.top - canvas.px(16) - top)
-    if view.aftermath is not None:
-        _draw_after(canvas, middle, view, view.aftermath)
+    if view.referee.ended:
+        _draw_after(canvas, middle, view)
     else:
         _draw_play(canvas, middle, view)
     places = row(strip, max(1, len(view.buttons)), canvas.px(9))
@@ -90,8 +97,8 @@ def _draw_seats(canvas: Canvas, inner: Rect, view: MatchView) -> int:
     """Both names, whoever is to move on a lighter ground; returns where they end."""
     referee = view.referee
     seats = (
-        (view.name, PERSON, view.points[0], referee.person_seat),
-        (AGENT_NAME, AGENT, view.points[1], referee.agent_seat),
+        (view.names[0], PERSON, view.points[0], referee.person_seat),
+        (view.names[1], AGENT, view.points[1], referee.rival_seat),
     )
     strip = Rect(inner.left, inner.top, inner.width, canvas.px(40))
     for name, colour, points, seat in seats:
@@ -120,14 +127,17 @@ def _draw_play(canvas: Canvas, middle: Rect, view: MatchView) -> None:
     y = canvas.text(
         view.hint, size=14, colour=MUTED, width=middle.width, topleft=(middle.left, y)
     ).bottom + canvas.px(18)
+    if view.notice:
+        place = Rect(middle.left, y, middle.width, middle.bottom - y)
+        y = canvas.paragraph(view.notice, place, 14, BAD) + canvas.px(14)
     if view.show_mind:
         rest = Rect(middle.left, y, middle.width, middle.bottom - y)
-        draw_mind_panel(canvas, rest, view.mind, view.board.name_action)
+        draw_mind_panel(canvas, rest, view.mind, view.board)
 
 
-def _draw_after(canvas: Canvas, middle: Rect, view: MatchView, aftermath: Aftermath) -> None:
-    result = round(view.referee.person_result)
-    colour = {1: PERSON, 0: TEXT, -1: mix(AGENT, TEXT, 0.2)}[result]
+def _draw_after(canvas: Canvas, middle: Rect, view: MatchView) -> None:
+    colours = {1: PERSON, 0: TEXT, -1: mix(AGENT, TEXT, 0.2)}
+    colour = colours[view.referee.person_result]
     title = canvas.text(
         view.headline, size=27, bold=True, colour=colour, width=middle.width,
         topleft=middle.topleft,
@@ -135,10 +145,19 @@ def _draw_after(canvas: Canvas, middle: Rect, view: MatchView, aftermath: Afterm
     start = (middle.left, title.bottom + canvas.px(2))
     hint = canvas.text(view.hint, size=14, colour=MUTED, width=middle.width, topleft=start)
     y = hint.bottom + canvas.px(12)
-    aftermath.draw(canvas, Rect(middle.left, y, middle.width, middle.bottom - y))
+    if view.aftermath is not None:
+        view.aftermath.draw(canvas, Rect(middle.left, y, middle.width, middle.bottom - y))
 
 
-def draw_pause(canvas: Canvas, buttons: tuple[Button, Button]) -> None:
+def draw_countdown(canvas: Canvas, stage: Rect, letters: str) -> None:
+    """A large number on a dark disc, in the middle of the stage."""
+    centre = (stage.centerx, stage.top + round(0.36 * stage.height))
+    canvas.disc(centre, 62, EDGE)
+    canvas.disc(centre, 59, BACKGROUND)
+    canvas.text(letters, size=72, bold=True, center=centre)
+
+
+def draw_pause(canvas: Canvas, buttons: tuple[Button, Button], is_remembered: bool) -> None:
     """A veil over everything, and a box with two ways out."""
     whole = canvas.surface.get_rect()
     canvas.dim(whole, BACKGROUND, 190)
@@ -148,7 +167,10 @@ def draw_pause(canvas: Canvas, buttons: tuple[Button, Button]) -> None:
     inner = box.inflate(-canvas.px(44), -canvas.px(44))
     title = canvas.text("Paused", size=24, bold=True, topleft=inner.topleft)
     below = Rect(inner.left, title.bottom + canvas.px(4), inner.width, canvas.px(40))
-    canvas.paragraph("A game that is left is not remembered.", below, 15, MUTED)
+    words = (
+        "A game that is left is not remembered." if is_remembered else "A game left has no winner."
+    )
+    canvas.paragraph(words, below, 15, MUTED)
     strip = Rect(inner.left, inner.bottom - canvas.px(44), inner.width, canvas.px(44))
     for button, place in zip(buttons, row(strip, 2, canvas.px(10)), strict=True):
         button.draw(canvas, place)

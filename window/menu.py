@@ -1,24 +1,36 @@
-"""The first screen: who plays, who starts, and what the agent remembers of that person."""
+"""The first screen: which game, against whom, who starts, and what the agent remembers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import pygame
-from pygame import Rect
 from pygame.event import Event
 
+from envs import GAMES
 from lifelong_agent import Record
 from window.boards import Board
+from window.chips import Chips
+from window.menu_form import Form, draw_form, draw_game, draw_menu_frame
+from window.rivals import AGENT, Opponent, find_opponent, opponents_of
 from window.screen import STARTERS, Destination, ToDesk, ToMatch
-from window.theme import AGENT, BACKGROUND, EDGE, MUTED, PERSON, TEXT, Canvas, split
+from window.theme import Canvas
 from window.thinker import Thinker
-from window.widgets import Button, Choice, NameField, row
+from window.widgets import Button, Choice, NameField
 
 GUEST = "guest"
-NAME, STARTER, START, QUIT = range(4)
-ENTER = (pygame.K_RETURN, pygame.K_KP_ENTER)
+GAME, MODIFIERS, NAME, OPPONENT, STARTER, START, QUIT = range(7)
+ENTER = (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_PAUSE)
 TYPING_PAUSE_S = 0.15
+TITLES = {"connect": "Connect", "tron": "Tron", "volley": "Volley"}
+GAME_WORDS = {
+    "connect": "Four in a row",
+    "tron": "Light cycles: the last to crash wins",
+    "volley": "Slime volleyball, five points",
+}
+
+Show = Callable[[str], Board]
 
 
 class Menu:
@@ -26,26 +38,43 @@ class Menu:
 
     Args:
         thinker: asked for the record of the person.
-        board: shown beside the form.
-        name: typed already.
-        starter: chosen already, a number of `STARTERS`.
+        show: makes a board to look at of a variant.
+        wish: what is chosen already.
     """
 
-    def __init__(self, thinker: Thinker, board: Board, name: str = "", starter: int = 0) -> None:
-        self._thinker, self._board = thinker, board
-        self.field = NameField("" if name == GUEST else name, GUEST)
-        self.starter = Choice(STARTERS, starter)
+    def __init__(self, thinker: Thinker, show: Show, wish: ToMatch) -> None:
+        self._thinker, self._show = thinker, show
+        self.field = NameField("" if wish.name == GUEST else wish.name, GUEST)
+        self.game = Choice([TITLES[name] for name in GAMES], list(GAMES).index(wish.base))
+        self.starter = Choice(STARTERS, wish.starter)
         self.start = Button("Start", "Enter", primary=True)
         self.leave = Button("Quit", "Esc")
-        self._focus = NAME
+        self.focus = NAME
         self._asked = ""
         self._idle_s = TYPING_PAUSE_S
         self._record: Future[Record] | None = None
+        self._take_up_game(wish.game.partition(":")[2].split("+"), wish.opponent)
 
     @property
     def name(self) -> str:
         """Who plays."""
         return self.field.text.strip() or GUEST
+
+    @property
+    def base(self) -> str:
+        """The game without modifiers."""
+        return list(GAMES)[self.game.chosen]
+
+    @property
+    def variant(self) -> str:
+        """The game with its modifiers, by its canonical name."""
+        tail = "+".join(sorted(self.modifiers.chosen))
+        return f"{self.base}:{tail}" if tail else self.base
+
+    @property
+    def chosen_opponent(self) -> Opponent:
+        """Whom to play against."""
+        return self._opponents[self.opponent.chosen]
 
     @property
     def lively(self) -> bool:
@@ -57,45 +86,104 @@ class Menu:
         """Whether the record is there, and nothing will happen unless the person acts."""
         return self._record is not None and self._record.done()
 
+    def _take_up_game(self, modifiers: list[str], opponent: str = AGENT) -> None:
+        """Offer the modifiers and the opponents of the chosen game."""
+        kind = GAMES[self.base]
+        kept = [name for name in modifiers if name in kind.MODIFIERS]
+        self.modifiers = Chips(tuple(kind.MODIFIERS), kind.CLASHES, kept)
+        self._opponents = opponents_of(self.base)
+        wanted = find_opponent(self.base, opponent)
+        if wanted not in self._opponents:
+            self._opponents = (*self._opponents, wanted)
+        chosen = self._opponents.index(wanted)
+        self.opponent = Choice([one.label for one in self._opponents], chosen, per_row=2)
+        self._take_up_variant()
+
+    def _take_up_variant(self) -> None:
+        self._board = self._show(self.variant)
+
+    @property
+    def _stops(self) -> list[int]:
+        """Where Tab goes; nobody starts a game in which both move at once."""
+        stops = [NAME, OPPONENT, STARTER, START, QUIT, GAME, MODIFIERS]
+        if GAMES[self.base].simultaneous:
+            stops.remove(STARTER)
+        if not self.modifiers.names:
+            stops.remove(MODIFIERS)
+        return stops
+
     def handle(self, event: Event) -> Destination | None:
-        """Mouse, Tab, arrows, letters, Enter, Esc."""
+        """Mouse, Tab, arrows, letters, Space, Enter, Esc."""
         if self.start.pressed(event):
             return self._go()
         if self.leave.pressed(event):
             return ToDesk()
-        if self.starter.picked(event):
-            self._focus = STARTER
-        elif event.type == pygame.MOUSEBUTTONDOWN and self.field.rect.collidepoint(event.pos):
-            self._focus = NAME
-        elif event.type == pygame.TEXTINPUT:
-            self._type(event)
-        elif event.type == pygame.KEYDOWN:
+        if event.type == pygame.KEYDOWN:
             return self._press(event)
+        if event.type == pygame.TEXTINPUT:
+            self._type(event)
+        else:
+            self._point(event)
         return None
 
+    def _point(self, event: Event) -> None:
+        """The mouse."""
+        if self.game.picked(event):
+            self.focus = GAME
+            self._take_up_game([])
+        elif self.modifiers.picked(event):
+            self.focus = MODIFIERS
+            self._take_up_variant()
+        elif self.opponent.picked(event):
+            self.focus = OPPONENT
+        elif STARTER in self._stops and self.starter.picked(event):
+            self.focus = STARTER
+        elif event.type == pygame.MOUSEBUTTONDOWN and self.field.rect.collidepoint(event.pos):
+            self.focus = NAME
+
     def _go(self) -> Destination:
-        return ToMatch(self.name, self.starter.chosen)
+        return ToMatch(self.name, self.starter.chosen, self.variant, self.chosen_opponent.name)
 
     def _type(self, event: Event) -> None:
-        if event.type == pygame.TEXTINPUT and event.text == " " and self._focus != NAME:
+        if event.type == pygame.TEXTINPUT and event.text == " " and self.focus != NAME:
             return  # it pressed something
-        self._focus = NAME
+        self.focus = NAME
         self.field.type(event)
         self._idle_s = 0.0
 
     def _press(self, event: Event) -> Destination | None:
+        is_space = event.key == pygame.K_SPACE
+        by_pad = is_space and getattr(event, "pad", False)
         if event.key == pygame.K_ESCAPE:
             return ToDesk()
-        if event.key in ENTER or (event.key == pygame.K_SPACE and self._focus in (START, QUIT)):
-            return ToDesk() if self._focus == QUIT else self._go()
-        if event.key == pygame.K_BACKSPACE:
+        if is_space and self.focus == MODIFIERS:
+            if self.modifiers.switch(self.modifiers.cursor):
+                self._take_up_variant()
+        elif event.key in ENTER or by_pad or (is_space and self.focus in (START, QUIT)):
+            return ToDesk() if self.focus == QUIT else self._go()
+        elif event.key == pygame.K_BACKSPACE:
             self._type(event)
         elif event.key in (pygame.K_TAB, pygame.K_DOWN, pygame.K_UP):
             back = event.key == pygame.K_UP or event.mod & pygame.KMOD_SHIFT
-            self._focus = (self._focus + (-1 if back else 1)) % 4
-        elif event.key in (pygame.K_LEFT, pygame.K_RIGHT) and self._focus == STARTER:
-            self.starter.move(1 if event.key == pygame.K_RIGHT else -1)
+            stops = self._stops
+            self.focus = stops[(stops.index(self.focus) + (-1 if back else 1)) % len(stops)]
+        elif event.key in (pygame.K_LEFT, pygame.K_RIGHT):
+            self._move(1 if event.key == pygame.K_RIGHT else -1)
         return None
+
+    def _move(self, by: int) -> None:
+        """Left and right, within what has the focus."""
+        if self.focus == GAME:
+            self.game.move(by)
+            self._take_up_game([])
+        elif self.focus == MODIFIERS:
+            self.modifiers.move(by)
+        elif self.focus == OPPONENT:
+            self.opponent.move(by)
+        elif self.focus == STARTER:
+            self.starter.move(by)
+        elif self.focus in (START, QUIT):
+            self.focus = QUIT if self.focus == START else START
 
     def update(self, dt_s: float) -> None:
         """Ask for the record once the name has been still for a moment."""
@@ -106,79 +194,54 @@ class Menu:
             self._asked = self.name
             self._record = self._thinker.record(self.name)
 
+    @property
+    def modifier_words(self) -> str:
+        """The line below the modifiers."""
+        known = GAMES[self.base].MODIFIERS
+        name = self.modifiers.looked_at(self.focus == MODIFIERS)
+        if name is not None:
+            obstacle = self.modifiers.obstacle(name)
+            barred = f" (cannot be combined with {obstacle})" if obstacle else ""
+            return f"{name}: {known[name]}{barred}"
+        chosen = [name for name in known if name in self.modifiers.chosen]
+        if len(chosen) == 1:
+            return f"{chosen[0]}: {known[chosen[0]]}"
+        return GAME_WORDS[self.base] + (", with " + ", ".join(chosen) if chosen else "")
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the agent, if it is to play, never learned this variant."""
+        against_agent = self.chosen_opponent.name == AGENT
+        awake = self._thinker.awake
+        return against_agent and awake and self.variant not in self._thinker.trained_games
+
     def draw(self, canvas: Canvas) -> None:
-        """The board, a title, the form."""
-        canvas.surface.fill(BACKGROUND)
-        stage, side = split(canvas)
-        self._board.draw(canvas, stage, hovering=False)
-        canvas.panel(side)
-        inner = side.inflate(-canvas.px(44), -canvas.px(40))
-        self._draw_title(canvas, inner)
-        buttons = self._draw_buttons(canvas, inner)
-        self._draw_form(canvas, inner, buttons.top)
-
-    def _draw_title(self, canvas: Canvas, inner: Rect) -> None:
-        title = canvas.text(
-            "Lifelong Agent", size=31, bold=True, width=inner.width, topleft=inner.topleft
+        """The game on the left, the form on the right."""
+        stage, inner = draw_menu_frame(canvas)
+        draw_game(
+            canvas, stage, (self.game, self.modifiers), self._board,
+            (self.focus == GAME, self.focus == MODIFIERS), self.modifier_words,
+        )  # fmt: skip
+        record = self._record.result() if self.resting and self._record is not None else None
+        form = Form(
+            field=self.field,
+            opponent=self.opponent,
+            starter=self.starter if STARTER in self._stops else None,
+            buttons=(self.start, self.leave),
+            focused=self._focused,
+            words=self.chosen_opponent.words,
+            against_agent=self.chosen_opponent.name == AGENT,
+            is_awake=self._thinker.awake,
+            untrained=self.untrained,
+            asked=self._asked,
+            record=record,
         )
-        words = "Four in a row, against somebody who remembers you."
-        below = Rect(inner.left, title.bottom + canvas.px(4), inner.width, canvas.px(44))
-        canvas.paragraph(words, below, 15, MUTED)
+        draw_form(canvas, inner, form)
 
-    def _draw_form(self, canvas: Canvas, inner: Rect, bottom: int) -> None:
-        """Stacked from the middle of what is left between the title and the buttons."""
-        top = inner.top + canvas.px(112)
-        height = canvas.px(236)
-        y = top + max(0, (bottom - top - height) // 2 - canvas.px(14))
-        y = self._label(canvas, inner, y, "Your name")
-        field = Rect(inner.left, y, inner.width, canvas.px(44))
-        self.field.draw(canvas, field, self._focus == NAME)
-        y = self._label(canvas, inner, field.bottom + canvas.px(16), "Who starts")
-        choice = Rect(inner.left, y, inner.width, canvas.px(42))
-        self.starter.draw(canvas, choice, self._focus == STARTER)
-        y = choice.bottom + canvas.px(18)
-        self._draw_record(canvas, Rect(inner.left, y, inner.width, bottom - y))
-
-    def _label(self, canvas: Canvas, inner: Rect, y: int, words: str) -> int:
-        label = canvas.text(words, size=14, colour=MUTED, topleft=(inner.left, y))
-        return label.bottom + canvas.px(5)
-
-    def _draw_record(self, canvas: Canvas, place: Rect) -> None:
-        if not self._thinker.awake:
-            canvas.paragraph("The agent is waking up…", place, 15, MUTED)
-        elif self.resting and self._record is not None:
-            record = self._record.result()
-            y = canvas.paragraph(describe(self._asked, record), place, 15, TEXT)
-            if record.games:
-                y += canvas.px(9)
-                draw_record(canvas, Rect(place.left, y, place.width, canvas.px(9)), record)
-
-    def _draw_buttons(self, canvas: Canvas, inner: Rect) -> Rect:
-        strip = Rect(inner.left, inner.bottom - canvas.px(48), inner.width, canvas.px(48))
-        left, right = row(strip, 2, canvas.px(12))
-        self.start.draw(canvas, left, self._focus == START)
-        self.leave.draw(canvas, right, self._focus == QUIT)
-        return strip
-
-
-def describe(name: str, record: Record) -> str:
-    """The agent's games against somebody, told to that person."""
-    if not record.games:
-        return f"The agent has not met {name} yet."
-    games = "one game" if record.games == 1 else f"{record.games} games"
-    return (
-        f"The agent remembers {games} with {name}: {record.losses} won by you, "
-        f"{record.draws} drawn, {record.wins} won by it."
-    )
-
-
-def draw_record(canvas: Canvas, place: Rect, record: Record) -> None:
-    """A bar: the person's share of the games, the draws', the agent's."""
-    canvas.panel(place, EDGE, radius=4)
-    persons = round(place.width * record.losses / record.games)
-    agents = round(place.width * record.wins / record.games)
-    if persons > 1:
-        canvas.panel(Rect(place.left, place.top, persons, place.height), PERSON, radius=4)
-    if agents > 1:
-        agents_place = Rect(place.right - agents, place.top, agents, place.height)
-        canvas.panel(agents_place, AGENT, radius=4)
+    @property
+    def _focused(self) -> object | None:
+        """The widget of the form that has the focus."""
+        return {
+            NAME: self.field, OPPONENT: self.opponent, STARTER: self.starter,
+            START: self.start, QUIT: self.leave,
+        }.get(self.focus)  # fmt: skip

@@ -6,8 +6,9 @@ Everything shown was computed for the move it belongs to; nothing is computed he
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from window.theme import (
     EDGE,
     FOCUS,
     MUTED,
+    PANEL,
     PERSON,
     RAISED,
     TEXT,
@@ -54,6 +56,18 @@ class Look:
         left = self.origin[0] + round(column * self.scale)
         top = self.origin[1] + round(row * self.scale)
         return Rect(left, top, round(size * self.scale), round(size * self.scale))
+
+
+def turned(mind: Mind) -> Mind:
+    """Looks and saliency after half a turn, for whoever sits at the opposite corner."""
+    looks = tuple((FRAME_PX - row, FRAME_PX - column) for row, column in mind.fixations)
+    return replace(mind, fixations=looks, saliency=mind.saliency[::-1, ::-1])
+
+
+def mirrored(mind: Mind) -> Mind:
+    """Looks and saliency with left and right exchanged, for whoever sits on the other side."""
+    looks = tuple((row, FRAME_PX - column) for row, column in mind.fixations)
+    return replace(mind, fixations=looks, saliency=mind.saliency[:, ::-1])
 
 
 def draw_looks(canvas: Canvas, look: Look, mind: Mind) -> None:
@@ -129,9 +143,17 @@ def expectation(value: float) -> str:
     return f"it {sure.replace('hopes', 'fears')} to lose"
 
 
-def draw_mind_panel(
-    canvas: Canvas, place: Rect, mind: Mind | None, name_action: Callable[[int], str]
-) -> None:
+class Namer(Protocol):
+    """Knows what actions are called."""
+
+    listed_actions: tuple[str, ...]
+    """Names of the actions whose shares are listed beside the board; none if they lie on it."""
+
+    def name_action(self, action: int) -> str:
+        """What an action is called in a sentence."""
+
+
+def draw_mind_panel(canvas: Canvas, place: Rect, mind: Mind | None, namer: Namer) -> None:
     """The overlay's words and gauges, from the top of `place` down as far as there is room."""
     y = canvas.text(
         "What the agent thinks", size=17, bold=True, width=place.width, topleft=place.topleft
@@ -141,11 +163,14 @@ def draw_mind_panel(
         canvas.paragraph("Nothing yet: it has not moved in this game.", rest, 14, MUTED)
         return
     y = _draw_expectation(canvas, rest, mind.value) + canvas.px(14)
-    y = _draw_recalled(canvas, Rect(rest.left, y, rest.width, place.bottom - y), mind, name_action)
-    words = (
-        "On the board: the glow drew its eye, the frames it looked at closely. "
-        "Below the board: how likely each move was."
-    )
+    if namer.listed_actions:
+        y = _draw_list(canvas, rest.move(0, y - rest.top), namer.listed_actions, mind)
+        y += canvas.px(14)
+    room = Rect(rest.left, y, rest.width, place.bottom - y)
+    y = _draw_recalled(canvas, room, mind, namer.name_action)
+    words = "On the board: the glow drew its eye, the frames it looked at closely."
+    if not namer.listed_actions:
+        words += " Below the board: how likely each move was."
     rest = Rect(place.left, y + canvas.px(12), place.width, place.bottom - y)
     if rest.top + canvas.px(60) < place.bottom:
         canvas.paragraph(words, rest, 13, MUTED)
@@ -163,6 +188,28 @@ def _draw_expectation(canvas: Canvas, place: Rect, value: float) -> int:
     y = gauge.bottom + canvas.px(4)
     canvas.text("you win", size=12, colour=MUTED, topleft=(place.left, y))
     return canvas.text("it wins", size=12, colour=MUTED, topright=(place.right, y)).bottom
+
+
+def _draw_list(canvas: Canvas, place: Rect, names: Sequence[str], mind: Mind) -> int:
+    """A line for each action: its name, a bar, its share; returns where they end."""
+    y = canvas.text(
+        "How likely each action was", size=14, bold=True, width=place.width, topleft=place.topleft
+    ).bottom + canvas.px(4)
+    best = max(mind.probabilities)
+    for name, share in zip(names, mind.probabilities, strict=False):
+        line = Rect(place.left, y, place.width, canvas.px(21))
+        colour = TEXT if share == best else MUTED
+        canvas.text(name, size=13, colour=colour, midleft=(line.left, line.centery))
+        words = f"{100 * share:.0f}%"
+        canvas.text(words, size=13, colour=colour, midright=(line.right, line.centery))
+        bar = Rect(line.left + canvas.px(110), 0, line.width - canvas.px(158), canvas.px(9))
+        bar.centery = line.centery
+        canvas.panel(bar, RAISED, radius=4)
+        filled = Rect(bar.left, bar.top, round(bar.width * share), bar.height)
+        if filled.width > 3:
+            canvas.panel(filled, AGENT if share == best else mix(AGENT, PANEL, 0.5), radius=4)
+        y = line.bottom
+    return y
 
 
 @lru_cache(maxsize=2)

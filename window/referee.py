@@ -1,4 +1,4 @@
-"""One game between a person and the agent: whose turn it is, what is legal, who won.
+"""One game between a person and a rival: whose turn it is, what is legal, who won.
 
 It keeps the rules' state and knows neither pixels nor clocks.
 """
@@ -23,7 +23,8 @@ class Referee:
         game: the rules, with `validate` on.
         person_seat: 0 if the person begins.
         seed: of the game's chance.
-        moves: the actions so far.
+        moves: the actions so far, where players take turns.
+        num_ticks: steps so far.
         results: what each seat has been paid so far.
     """
 
@@ -31,6 +32,7 @@ class Referee:
     person_seat: int
     seed: int = 0
     moves: list[int] = field(default_factory=list)
+    num_ticks: int = 0
     results: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def __post_init__(self) -> None:
@@ -38,7 +40,7 @@ class Referee:
         self.state: State = self.game.init(1, self._chance)
 
     @property
-    def agent_seat(self) -> int:
+    def rival_seat(self) -> int:
         """The other seat."""
         return 1 - self.person_seat
 
@@ -48,9 +50,10 @@ class Referee:
         return bool(self.state.ended[0])
 
     @property
-    def person_result(self) -> float:
-        """What the person has won so far, in [-1, 1]."""
-        return self.results[self.person_seat]
+    def person_result(self) -> int:
+        """Who is ahead or has won: 1 the person, -1 the rival, 0 nobody."""
+        paid = self.results[self.person_seat]
+        return (paid > 0) - (paid < 0)
 
     def is_turn_of(self, seat: int) -> bool:
         """Whether `seat` is to move."""
@@ -58,10 +61,11 @@ class Referee:
 
     def is_legal(self, action: int) -> bool:
         """Whether somebody is to move and may do this."""
-        return any(
-            self.is_turn_of(seat) and bool(self.state.legal_actions[0, seat, action])
-            for seat in (0, 1)
-        )
+        return any(self.is_turn_of(seat) and self.may(seat, action) for seat in (0, 1))
+
+    def may(self, seat: int, action: int) -> bool:
+        """Whether an action is legal for a seat."""
+        return bool(self.state.legal_actions[0, seat, action])
 
     def play(self, action: int) -> None:
         """Let whoever is to move do this.
@@ -69,17 +73,29 @@ class Referee:
         Raises:
             ValueError: if it is not allowed.
         """
-        actions = torch.full((1, 2), action, dtype=torch.int64)
-        self.state = self.game.step(self.state, actions, self._chance)
+        self._step(torch.full((1, 2), action, dtype=torch.int64))
         self.moves.append(action)
+
+    def play_both(self, persons: int, rivals: int) -> None:
+        """Let both act at once.
+
+        Raises:
+            ValueError: if one of the actions is not allowed.
+        """
+        pair = (persons, rivals) if self.person_seat == 0 else (rivals, persons)
+        self._step(torch.tensor([pair], dtype=torch.int64))
+
+    def _step(self, actions: Tensor) -> None:
+        self.state = self.game.step(self.state, actions, self._chance)
+        self.num_ticks += 1
         for seat in (0, 1):
             self.results[seat] += float(self.state.rewards[0, seat])
 
-    def agent_view(self) -> AgentObservation:
-        """What the agent sees and may do."""
-        seat = torch.tensor([self.agent_seat])
+    def rival_view(self) -> AgentObservation:
+        """What the rival sees and may do."""
+        seat = torch.tensor([self.rival_seat])
         frame: Tensor = self.game.frame(self.state, seat)[0]
         return {
             "observation": frame.numpy(),
-            "action_mask": self.state.legal_actions[0, self.agent_seat].numpy(),
+            "action_mask": self.state.legal_actions[0, self.rival_seat].numpy(),
         }

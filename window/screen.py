@@ -12,7 +12,7 @@ from pygame.event import Event
 
 from window.theme import Canvas
 
-STARTERS = ("You", "Agent", "By turns")
+STARTERS = ("You", "Opponent", "By turns")
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,19 @@ class ToMatch:
     Attributes:
         name: who.
         starter: a number of `STARTERS`.
+        game: which one, with modifiers.
+        opponent: its name.
     """
 
     name: str
     starter: int
+    game: str = "connect"
+    opponent: str = "agent"
+
+    @property
+    def base(self) -> str:
+        """The game without modifiers."""
+        return self.game.partition(":")[0]
 
 
 @dataclass(frozen=True)

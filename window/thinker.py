@@ -27,6 +27,8 @@ T = TypeVar("T")
 class Agent(Protocol):
     """What the window asks of an agent; `lifelong_agent.LifelongAgent` is one."""
 
+    trained_games: tuple[str, ...]
+
     def begin_game(self, game: str, opponent: str) -> None:
         """A new game against somebody; an unfinished one is forgotten."""
 
@@ -106,6 +108,12 @@ class Thinker:
     def awake(self) -> bool:
         """Whether the agent is loaded."""
         return self._agent.done()
+
+    @property
+    def trained_games(self) -> tuple[str, ...]:
+        """The variants that it was trained on; none are known while it wakes up."""
+        ready = self._agent.done() and self._agent.exception() is None
+        return self._agent.result().trained_games if ready else ()
 
     @property
     def asleep(self) -> bool:

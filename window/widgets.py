@@ -141,11 +141,18 @@ class Choice:
     Args:
         options: what they are called.
         chosen: the number of the one chosen at first.
+        per_row: how many stand in a row; all of them if left out.
     """
 
-    def __init__(self, options: Sequence[str], chosen: int = 0) -> None:
+    def __init__(self, options: Sequence[str], chosen: int = 0, per_row: int = 0) -> None:
         self.options, self.chosen = tuple(options), chosen
+        self._per_row = per_row or len(self.options)
         self._rects: list[Rect] = []
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows they fill."""
+        return -(-len(self.options) // self._per_row)
 
     def picked(self, event: Event) -> bool:
         """Whether this click chose one."""
@@ -163,12 +170,7 @@ class Choice:
         """Draw them at `rect`."""
         canvas.panel(rect, BACKGROUND, FOCUS if focused else EDGE, radius=10)
         inner = rect.inflate(-canvas.px(6), -canvas.px(6))
-        count = len(self.options)
-        edges = [inner.left + inner.width * n // count for n in range(count + 1)]
-        self._rects = [
-            Rect(left, inner.top, right - left, inner.height)
-            for left, right in itertools.pairwise(edges)
-        ]
+        self._rects = self._grid(inner)
         for number, (option, place) in enumerate(zip(self.options, self._rects, strict=True)):
             mine = number == self.chosen
             if mine:
@@ -176,6 +178,17 @@ class Choice:
             colour = TEXT if mine else MUTED
             room = place.width - canvas.px(4)
             canvas.text(option, size=15, colour=colour, bold=mine, width=room, center=place.center)
+
+    def _grid(self, inner: Rect) -> list[Rect]:
+        """Equal cells without gaps, row by row."""
+        across = [inner.left + inner.width * n // self._per_row for n in range(self._per_row + 1)]
+        down = [inner.top + inner.height * n // self.num_rows for n in range(self.num_rows + 1)]
+        cells = [
+            Rect(left, top, right - left, bottom - top)
+            for top, bottom in itertools.pairwise(down)
+            for left, right in itertools.pairwise(across)
+        ]
+        return cells[: len(self.options)]
 
 
 def row(place: Rect, count: int, gap: int) -> list[Rect]:

@@ -33,6 +33,7 @@ class StandIn:
     results: dict[str, list[float]] = field(default_factory=dict)
     threads: set[int] = field(default_factory=set)
     closed: bool = False
+    trained_games: tuple[str, ...] = ("connect",)
     fails_with: Exception | None = None
     last_frame: np.ndarray | None = None
 

@@ -46,7 +46,8 @@ def test_menu_match_pause_and_aftermath_fit_every_window(sit_down, size):
     menu = drawn()
     table.until(lambda: menu.resting)
     drawn()
-    widgets = [menu.field.rect, *menu.starter._rects, menu.start.rect, menu.leave.rect]
+    widgets = [menu.field.rect, *menu.starter._rects, *menu.opponent._rects, *menu.game._rects]
+    widgets += [menu.start.rect, menu.leave.rect, *menu.modifiers._rects]
     assert_apart(widgets, whole)
     table.start()
     match = drawn()

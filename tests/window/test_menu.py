@@ -4,7 +4,8 @@ import pygame
 
 from lifelong_agent import Record
 from tests.window.stand_in import StandIn
-from window.menu import GUEST, QUIT, Menu, describe
+from window.menu import GAME, GUEST, MODIFIERS, NAME, OPPONENT, QUIT, START, STARTER, Menu
+from window.menu_form import describe
 from window.widgets import LONGEST_NAME
 
 
@@ -44,18 +45,21 @@ def test_a_name_ends_at_its_longest_and_takes_no_control_characters(sit_down):
 
 def test_tab_goes_round_and_enter_on_quit_leaves(sit_down):
     table = sit_down()
-    for _ in range(3):
+    seen = [table.screen.focus]
+    stops = [OPPONENT, STARTER, START, QUIT, GAME, MODIFIERS]
+    for _ in range(len(stops) + 1):
         table.press(pygame.K_TAB)
-    assert table.screen._focus == QUIT
-    table.press(pygame.K_TAB)
-    assert table.screen._focus == 0
-    table.press(pygame.K_TAB, mod=pygame.KMOD_SHIFT)
+        seen.append(table.screen.focus)
+    assert seen == [NAME, *stops, NAME]
+    while table.screen.focus != QUIT:
+        table.press(pygame.K_TAB, mod=pygame.KMOD_SHIFT)
     table.press(pygame.K_RETURN)
     assert not table.app.running
 
 
 def test_arrows_and_clicks_choose_who_starts(sit_down):
     table = sit_down()
+    table.press(pygame.K_DOWN)
     table.press(pygame.K_DOWN)
     table.press(pygame.K_RIGHT)
     assert table.screen.starter.chosen == 1

@@ -169,7 +169,7 @@ def test_after_a_game_the_points_stand_and_the_menu_knows_the_record(sit_down):
     table = sit_down(StandIn(habit=(6, 5)), name="Ana")
     table.start()
     table.play(1, 1, 1, 1)
-    assert (table.match.setting.tally.person, table.match.setting.tally.agent) == (1, 0)
+    assert (table.match.setting.tally.person, table.match.setting.tally.rival) == (1, 0)
     table.until(lambda: table.match.aftermath.settled)
     table.press(pygame.K_ESCAPE)
     table.until(lambda: table.screen.resting)
@@ -183,7 +183,14 @@ def test_after_a_game_the_points_stand_and_the_menu_knows_the_record(sit_down):
         "draws": 0,
         "losses": 0,
         "played": [
-            {"player": "Ana", "player_starts": True, "result": 1, "moves": [1, 7, 1, 7, 1, 7, 1]}
+            {
+                "game": "connect",
+                "opponent": "agent",
+                "player": "Ana",
+                "player_starts": True,
+                "result": 1,
+                "moves": [1, 7, 1, 7, 1, 7, 1],
+            }
         ],
     }
 
