@@ -5,6 +5,7 @@ Both are tables, alike for left and right; a game only draws which row of a tabl
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import torch
@@ -20,6 +21,7 @@ FIREFLIES = 3
 MOVES = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 
 
+@functools.cache
 def pillar_layouts(columns: int, rows: int) -> Tensor:
     """(N,) int64 boards of blocked cells.
 
@@ -38,6 +40,7 @@ def pillar_layouts(columns: int, rows: int) -> Tensor:
     return torch.tensor(layouts)
 
 
+@functools.cache
 def scenes(columns: int) -> Tensor:
     """(64 * 32, 64) uint8: at every tick of every scene, the phase (1, 2) of fireflies per tile.
 
