@@ -121,7 +121,8 @@ class Match(Options):
         low, high = total.ci95
         OUT.print(
             f"{self.seats[0]} against {self.seats[1]}: {total.wins} wins, {total.draws} draws, "
-            f"{total.losses} losses, score {total.score:.3f} [{low:.3f}, {high:.3f}]"
+            f"{total.losses} losses, score {total.score:.3f} [{low:.3f}, {high:.3f}], "
+            f"{result.points.mean:+.2f} points per game"
         )
         write_json(
             self.json,
@@ -135,6 +136,11 @@ class Match(Options):
                 "score": total.score,
                 "ci95": [low, high],
                 "score_at_first_seat": result.first_seat.score,
+                "points_per_game": {
+                    "mean": result.points.mean,
+                    "std": result.points.std,
+                    "ci95": list(result.points.ci95),
+                },
             },
         )
 

@@ -1,9 +1,13 @@
-"""Numbers about games: scores, intervals, medians. Pure functions."""
+"""Numbers about games: scores, means, intervals, medians. Pure functions."""
 
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+Z95 = 1.959964  # of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,36 @@ class Score:
 
         Source: Wilson (1927), doi:10.1080/01621459.1927.10502953.
         """
-        n, p, z = self.games, self.score, 1.959964
+        n, p, z = self.games, self.score, Z95
         centre = p + z * z / (2 * n)
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of some numbers.
+
+    Attributes:
+        mean: their sum over their count.
+        std: their standard deviation, with the count less one in the divisor.
+        num: how many.
+    """
+
+    mean: float
+    std: float
+    num: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Mean:
+        """Of at least two numbers."""
+        return cls(statistics.fmean(values), statistics.stdev(values), len(values))
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """The normal interval: mean -+ 1.96 std / sqrt(num)."""
+        half = Z95 * self.std / math.sqrt(self.num)
+        return (self.mean - half, self.mean + half)
 
 
 def losses_until_broken(results: list[int]) -> int | None:

@@ -21,7 +21,10 @@ from selfplay.volley_players import stubborn as volley_stubborn
 
 
 class Stubborn(Stateless):
-    """A deterministic player with one fixed habit in each game, drawn from its seed."""
+    """A deterministic player with one fixed habit in each game, drawn from its seed.
+
+    Chance, other games and games before have no part in what it does.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -33,7 +36,10 @@ class Stubborn(Stateless):
         }
 
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """What it always does in this game."""
+        """What it always does here; `ValueError` in a game that it does not know."""
+        if game.name not in self._characters:
+            known = ", ".join(self._characters)
+            raise ValueError(f"this player knows {known}, not {game.variant}")
         return self._characters[game.name].act(game, state, seat, generator)
 
 
@@ -77,8 +83,9 @@ class NetworkPlayer:
 
 
 SCRIPTED = (
-    *("random", "stubborn:SEED", "connect/one_ply", "connect/negamax-N"),
-    *("tron/wall_hugger", "tron/voronoi", "tron/voronoi-N", "volley/tracker", "volley/predictor"),
+    *("random", "connect/one_ply", "connect/negamax-N"),
+    *("tron/wall_hugger", "tron/voronoi", "tron/voronoi-N"),
+    *("volley/tracker", "volley/predictor", "stubborn:SEED"),
 )
 SIMPLE: dict[str, Callable[[], Player]] = {
     "random": Random,
@@ -100,7 +107,7 @@ def make_scripted(name: str) -> Player:
         return SIMPLE[name]()
     if match := re.fullmatch(r"connect/negamax-([1-9])", name):
         return Negamax(int(match[1]))
-    if match := re.fullmatch(r"tron/voronoi-([1-4])", name):
+    if match := re.fullmatch(r"tron/voronoi-([2-4])", name):
         return Voronoi(int(match[1]))
     if match := re.fullmatch(r"stubborn:(\d{1,9})", name):
         return Stubborn(int(match[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from torch import Generator, Tensor, multinomial
+from torch import Generator, Tensor, arange, multinomial
 
 from envs import Game, State
 
@@ -35,7 +35,8 @@ class Stateless:
 def choose(weights: Tensor, generator: Generator) -> Tensor:
     """(B,) int64 drawn in proportion to (B, A) weights; 0 where a row has none."""
     empty = weights.sum(1, keepdim=True) == 0
-    return multinomial(weights + empty, 1, generator=generator)[:, 0]
+    first = arange(weights.shape[1], device=weights.device) == 0
+    return multinomial(weights + (empty & first), 1, generator=generator)[:, 0]
 
 
 def legal_of(state: State, seat: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from envs import Game, State
 from envs.tron import Tron, TronState
 from envs.tron_screen import CELLS, SIDE
+from selfplay.seats import Stateless
 from selfplay.tron_search import (
     NUM_MOVES,
     Position,
@@ -89,7 +90,7 @@ def pick(scores: Tensor, outlook: Outlook, generator: Generator) -> Tensor:
     return (scores.double() + noise).masked_fill(~outlook.legal, -torch.inf).argmax(1)
 
 
-class WallHugger:
+class WallHugger(Stateless):
     """`tron/wall_hugger`: beside walls and trails where it can, else straight on."""
 
     name = "tron/wall_hugger"
@@ -99,11 +100,8 @@ class WallHugger:
         outlook = Outlook.of(game, state, seat)
         return pick(hugging(outlook) + straight(outlook) / 4, outlook, generator)
 
-    def reset(self, mask: Tensor) -> None:
-        """Nothing to forget."""
 
-
-class Voronoi:
+class Voronoi(Stateless):
     """`tron/voronoi` and `tron/voronoi-N`: the move after which it holds most, N plies ahead.
 
     Args:
@@ -121,9 +119,6 @@ class Voronoi:
         if self.plies > 1:
             scores += hugging(outlook) / 100
         return pick(scores, outlook, generator)
-
-    def reset(self, mask: Tensor) -> None:
-        """Nothing to forget."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ class Character:
         return cls(habit, orders[(13 * turn + seed) % len(orders)], 3 + turn % 8)
 
 
-class TronStubborn:
+class TronStubborn(Stateless):
     """`stubborn:SEED` for tron: deterministic, with one fixed habit.
 
     The habit (seed modulo 6) is to hug walls, to run straight, to hold territory, to chase, to flee
@@ -170,9 +165,6 @@ class TronStubborn:
         whim = self._whims.to(seat.device)[outlook.position.me]
         scores = (safety + liking + leaning + whim).masked_fill(~outlook.legal, -torch.inf)
         return scores.argmax(1)
-
-    def reset(self, mask: Tensor) -> None:
-        """Nothing to forget."""
 
 
 def whims(seed: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from envs import Game, State
 from envs.volley import ACTIONS, BALL, Volley, VolleyState
 from envs.volley_physics import FARTHEST, GROUND, HALF_WIDTH, NEAREST, PLAYER_RADIUS, Court
+from selfplay.seats import Stateless
 
 STRIDE = 0.3  # nearer to its aim a player stands still: half of what it walks in a tick
 CONTACT = 0.9  # of the reach: the height over a player at which it wants to meet the ball
@@ -52,7 +53,7 @@ HABITS = [
 SHUFFLE = 37  # without a common factor with the number of habits: neighbours differ in much
 
 
-class Slime:
+class Slime(Stateless):
     """A deterministic player that does what its habit says.
 
     Args:
@@ -62,9 +63,6 @@ class Slime:
 
     def __init__(self, name: str, habit: Habit) -> None:
         self.name, self.habit = name, habit
-
-    def reset(self, mask: Tensor) -> None:
-        """Nothing to forget."""
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Walk towards the aim; jump when the ball is near."""

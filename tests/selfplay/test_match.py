@@ -1,16 +1,19 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Generator, Tensor
 
 import envs
+from envs import State
 from selfplay.__main__ import main
 from selfplay.adapt import OpponentRecord, summary
 from selfplay.match import play_match
-from selfplay.metrics import Score, losses_until_broken, relapsed
+from selfplay.metrics import Mean, Score, losses_until_broken, relapsed
 from selfplay.players import make_scripted
-from selfplay.seats import Random
+from selfplay.seats import AnyGame, Random, Stateless
 
 
 def test_a_score_counts_a_draw_as_half_and_its_interval_is_wilsons() -> None:
@@ -20,6 +23,16 @@ def test_a_score_counts_a_draw_as_half_and_its_interval_is_wilsons() -> None:
     # n = 10, p = 0.8: (0.8 + 0.19207 -+ 1.96 sqrt(0.016 + 0.0096)) / 1.38415
     assert low == pytest.approx(0.4902, abs=1e-3)
     assert high == pytest.approx(0.9433, abs=1e-3)
+
+
+def test_a_mean_has_a_normal_interval() -> None:
+    mean = Mean.of([5.0, 3.0, -1.0, 1.0])
+    assert mean.mean == 2
+    # squares of 3, 1, -3, -1: 20 / 3
+    assert mean.std == pytest.approx((20 / 3) ** 0.5)
+    low, high = mean.ci95
+    assert low == pytest.approx(2 - 1.96 * (20 / 3 / 4) ** 0.5, abs=1e-4)
+    assert high == pytest.approx(2 + 1.96 * (20 / 3 / 4) ** 0.5, abs=1e-4)
 
 
 def test_losses_until_broken_and_relapses() -> None:
@@ -67,12 +80,66 @@ def test_the_stronger_player_wins_from_either_place() -> None:
     assert other < 0.15
 
 
+class Sleeper(Stateless):
+    """Does nothing in volley: the launches alone decide. It may draw chance and not use it."""
+
+    name = "sleeper"
+
+    def __init__(self, draws: int) -> None:
+        self.draws = draws
+
+    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
+        torch.rand(self.draws, generator=generator)
+        return torch.zeros_like(seat)
+
+
+def test_both_games_of_a_pair_have_the_same_chance() -> None:
+    game = envs.make("volley:wind")
+    result = play_match(game, (Sleeper(0), Sleeper(3)), 22, torch.Generator().manual_seed(0))
+    assert result.total.wins == result.total.losses > 0
+    assert result.points.mean == 0
+    assert result.first_seat.games == 11, "an odd number: the launches were not even"
+
+
+def test_a_volley_match_is_won_by_points_and_counts_them() -> None:
+    game = envs.make("volley")
+    heard: list[int] = []
+    players = make_scripted("volley/tracker"), Sleeper(0)
+    result = play_match(game, players, 8, torch.Generator().manual_seed(0), heard.append)
+    assert result.total.wins == 8
+    assert 3 < result.points.mean <= 5
+    assert heard[-1] == 8
+    assert heard == sorted(heard)
+
+
+def match_variants(names: Iterable[str]) -> None:
+    for name in names:
+        game = envs.make(name, validate=True)
+        result = play_match(game, (Random(), Random()), 2, torch.Generator().manual_seed(0))
+        assert result.total.games == 2
+
+
+def test_plain_games_and_those_with_most_modifiers_can_be_matched() -> None:
+    for game in ("connect", "tron"):  # those of volley take longer
+        names = envs.list_variants(game)
+        match_variants([names[0], names[-1]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("game", envs.GAMES)
+def test_every_variant_can_be_matched(game: str) -> None:
+    match_variants(envs.list_variants(game))
+
+
 def test_match_writes_its_json(tmp_path: Path) -> None:
     path = tmp_path / "match.json"
-    main(["match", "--seats", "connect/one_ply", "random", "--games", "40", "--json", str(path)])
+    main(["match", "--seats", "random", "random", "--games", "40", "--json", str(path)])
     values = json.loads(path.read_text())
     assert values["wins"] + values["draws"] + values["losses"] == values["games"] == 40
     assert values["ci95"][0] < values["score"] < values["ci95"][1]
+    points = values["points_per_game"]
+    assert points["mean"] == pytest.approx((values["wins"] - values["losses"]) / 40)
+    assert points["ci95"][0] < points["mean"] < points["ci95"][1]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +148,8 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["match", "--game", "chess"], "unknown game 'chess': known are"),
         (["match", "--game", "connect:sideways"], "unknown modifier 'sideways'"),
         (["match", "--seats", "nobody", "random"], "unknown player 'nobody'"),
+        (["match", "--game", "tron", "--seats", "connect/one_ply", "random"], "knows connect, not"),
+        (["match", "--seats", "random", "volley/tracker"], "knows volley, not connect"),
         (["match", "--seats", "random", "random", "--games", "3"], "must be even"),
         (["match", "--device", "abacus"], "unknown device 'abacus'"),
         (["match", "--device", "cuda:99"], "no device 'cuda:99'"),

@@ -1,11 +1,14 @@
 """Scripted players against the plain board, and networks in a seat."""
 
+import itertools
+
 import pytest
 import torch
 
 import envs
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
-from selfplay.players import NetworkPlayer, make_player
+from selfplay.match import play_ticks
+from selfplay.players import NetworkPlayer, Stubborn, make_player
 from selfplay.rollout import random_positions
 from selfplay.seats import Random, choose, legal_of
 from tests.lifelong_agent.probes import SMALL
@@ -22,6 +25,10 @@ def game():
 def positions(game):
     """A few hundred unfinished positions of all depths."""
     return random_positions(game, 300, 36, 1.0, torch.Generator().manual_seed(2))
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
 
 
 def boards_of(state):
@@ -56,8 +63,11 @@ def test_random_plays_every_legal_column_equally_often(game):
 
 
 @pytest.mark.parametrize(
-    "name", ["random", "connect/one_ply", "connect/negamax-4", "stubborn:0", "stubborn:123456789"]
-)
+    "name",
+    ["random", "connect/one_ply", "connect/negamax-4", "tron/wall_hugger", "tron/voronoi",
+     "tron/voronoi-2", "tron/voronoi-4", "volley/tracker", "volley/predictor", "stubborn:0",
+     "stubborn:123456789"],
+)  # fmt: skip
 def test_a_player_is_called_what_it_was_asked_for_as(name):
     assert make_player(name).name == name
 
@@ -65,11 +75,52 @@ def test_a_player_is_called_what_it_was_asked_for_as(name):
 @pytest.mark.parametrize(
     "name",
     ["", "Random", "connect", "connect/negamax-0", "connect/negamax-10", "connect/negamax-",
+     "tron", "tron/voronoi-1", "tron/voronoi-", "tron/tracker", "volley/tracker-2",
      "stubborn", "stubborn:", "stubborn:-1", "stubborn:x", "chess/fish"],
 )  # fmt: skip
 def test_an_unknown_player_raises_and_the_known_ones_are_named(name):
     with pytest.raises(ValueError, match=r"unknown player .*known are random, connect/one_ply"):
         make_player(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "says"),
+    [
+        ("connect/one_ply", "tron:wrap", "knows connect, not tron:wrap"),
+        ("connect/negamax-2", "volley", "knows connect, not volley"),
+        ("tron/wall_hugger", "connect", "knows tron, not connect"),
+        ("tron/voronoi-2", "volley", "knows tron, not volley"),
+        ("volley/predictor", "tron", "knows volley, not tron"),
+    ],
+)
+def test_a_player_refuses_a_game_it_does_not_know(name, variant, says, generator):
+    game = envs.make(variant)
+    with pytest.raises(ValueError, match=f"^this player {says}$"):
+        make_player(name).act(game, game.init(2, generator), torch.tensor([0, 1]), generator)
+
+
+# Stubborn in any game.
+
+
+@pytest.mark.parametrize("variant", ["connect", "tron:wrap", "volley:moon"])
+def test_a_stubborn_player_plays_the_same_game_again_whatever_chance_it_is_offered(variant):
+    game = envs.make(variant, validate=True)
+    games = []
+    for chance in (1, 2):
+        ticks = play_ticks(
+            game, game.init(2, seeded(5)), (Stubborn(8), Stubborn(13)), 0, seeded(chance), seeded(0)
+        )
+        games.append([game.frame(s, torch.tensor([0, 1])) for s, _ in itertools.islice(ticks, 30)])
+    assert all(torch.equal(*pair) for pair in zip(*games, strict=True))
+
+
+def test_a_stubborn_player_refuses_an_unknown_game(game):
+    class Chess(type(game)):
+        name = "chess"
+
+    chess = Chess()
+    with pytest.raises(ValueError, match="knows connect, tron, volley, not chess"):
+        Stubborn(3).act(chess, chess.init(1, seeded(0)), torch.tensor([0]), seeded(0))
 
 
 def test_an_agent_in_a_missing_directory_is_named(tmp_path):
@@ -86,9 +137,10 @@ def test_choices_follow_the_weights(generator):
     assert counts.tolist() == pytest.approx([0, 0.75, 0.25], abs=0.02)
 
 
-def test_a_row_without_weights_chooses_some_index_without_an_error(generator):
-    chosen = choose(torch.zeros(5, 4), generator)
-    assert ((chosen >= 0) & (chosen < 4)).all()
+def test_a_row_without_weights_chooses_0(generator):
+    weights = torch.zeros(40, 4)
+    weights[::2, 2] = 0.5
+    assert choose(weights, generator).tolist() == [2, 0] * 20
 
 
 def test_what_a_seat_may_do_is_read_from_its_own_row(game):
