@@ -148,6 +148,11 @@ class Sparring:
     def _ask_opponent(self, replying: Tensor) -> Tensor:
         other = 1 - self.seat
         replies = self.opponent.act(self.game, self.state, other, self.generator)
+        if replies.dtype != torch.int64 or replies.shape != other.shape:
+            raise ValueError(
+                f"the opponent {self.opponent.name!r} must answer with int64 of shape "
+                f"{tuple(other.shape)}, not {replies.dtype} of {tuple(replies.shape)}"
+            )
         in_range = (replies >= 0) & (replies < NUM_ACTIONS)
         legal = _of_seat(self.state, other).gather(1, replies.clamp(0, NUM_ACTIONS - 1)[:, None])
         if bool((wrong := replying & ~(in_range & legal[:, 0])).any()):

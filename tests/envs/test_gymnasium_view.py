@@ -68,10 +68,10 @@ def test_importing_envs_imports_no_library_that_only_a_view_needs():
     check = (
         "import sys, envs;"
         "late = {'pygame', 'pettingzoo', 'stable_baselines3', 'sb3_contrib', 'selfplay'};"
-        "sys.exit(' '.join(late & set(sys.modules)))"
+        "print(*sorted(late & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 def test_a_game_is_played_from_the_first_seat():
@@ -131,6 +131,16 @@ def test_an_opponent_that_cheats_is_named(action):
     env = make("connect", opponent=Cheat(action), seat=0)
     env.reset(seed=0)
     with pytest.raises(ValueError, match=rf"illegal action {action} of the opponent 'always"):
+        env.step(0)
+
+
+@pytest.mark.parametrize("answer", [torch.zeros(2, dtype=torch.int64), torch.zeros(1)])
+def test_an_opponent_that_answers_in_another_form_is_named(answer, monkeypatch):
+    opponent = Stubborn(1)
+    monkeypatch.setattr(opponent, "act", lambda *_: answer)
+    env = make("connect", opponent=opponent, seat=0)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"opponent 'always 1' must answer with int64 of shape"):
         env.step(0)
 
 
@@ -367,7 +377,7 @@ def test_a_batch_does_what_gymnasium_does_with_single_environments(mode, seat):
     chance = np.random.default_rng(0)
     assert_alike(batch.reset(seed=0), loop.reset(seed=0))
     ends = 0
-    for _ in range(40):
+    for _ in range(24):
         actions = chance.choice([0, 0, 0, 2, 3, 8], num_envs)
         ours, theirs = batch.step(actions), loop.step(actions)
         assert_alike(ours, theirs)
@@ -463,15 +473,3 @@ def test_a_window_opens_with_the_game_and_can_be_closed_twice():
     assert env.render() is None
     env.close()
     env.close()
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("variant", ["connect", "tron:fog", "volley:wind"])
-def test_games_on_a_gpu_are_played_through_the_views(variant):
-    many = make_many(variant, 32, device="cuda")
-    _, infos = many.reset(seed=0)
-    chance = np.random.default_rng(0)
-    for _ in range(60):
-        frames, _, _, _, infos = many.step(any_legal(infos["action_mask"], chance))
-        assert not infos["illegal_action"].any()
-    assert many.observation_space.contains(frames)

@@ -243,19 +243,5 @@ def test_windows_of_two_games_do_not_disturb_each_other():
     second.close()
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("variant", GAMES)
-def test_a_game_on_a_gpu_looks_the_same(variant):
-    here, there = env(variant), env(variant, device="cuda")
-    for game in (here, there):
-        game.reset(seed=0)
-        game.step(0)
-    for agent in AGENTS:
-        assert there.observe(agent)["observation"].shape == here.observe(agent)["observation"].shape
-        assert np.array_equal(
-            here.observe(agent)["action_mask"], there.observe(agent)["action_mask"]
-        )
-
-
 def test_every_variant_has_its_view():
     assert {name.partition(":")[0] for name in FEW} == set(envs.GAMES)

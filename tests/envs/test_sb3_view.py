@@ -73,7 +73,7 @@ def test_a_batch_does_what_sb3_does_with_single_environments(seat):
     batch = GameVecEnv("connect", num_envs, opponent=Stubborn(1), seat=seat)
     assert np.array_equal(batch.reset(), loop.reset())
     chance, ends = np.random.default_rng(0), 0
-    for _ in range(40):
+    for _ in range(24):
         actions = chance.choice([0, 0, 0, 2, 3, 8], num_envs)
         ours, theirs = batch.step(actions), loop.step(actions)
         for mine, yours in zip(ours[:3], theirs[:3], strict=True):
@@ -213,9 +213,9 @@ def test_stepping_before_the_first_reset_raises():
 @pytest.mark.parametrize("form", ["batch", "single"])
 def test_maskable_ppo_trains_and_never_acts_illegally(game, form):
     env = GameVecEnv(game, 16) if form == "batch" else gymnasium.make(IDS[game])
-    steps, num_envs = (16, 16) if form == "batch" else (64, 1)
+    steps, num_envs = (16, 16) if form == "batch" else (32, 1)
     watch = Watch()
-    learner(env, n_steps=steps, batch_size=64, n_epochs=1).learn(
+    learner(env, n_steps=steps, batch_size=32, n_epochs=1).learn(
         2 * steps * num_envs, callback=watch
     )
     assert watch.decisions == 2 * steps * num_envs
@@ -233,13 +233,3 @@ def test_maskable_ppo_learns_to_beat_random_at_connect():
     assert watch.illegal == 0
     assert abs(score[:500].mean() - 0.5) < 0.1
     assert score[-500:].mean() > 0.75
-
-
-@pytest.mark.gpu
-def test_a_batch_on_a_gpu_is_played():
-    env = GameVecEnv("tron:fog", 32, device="cuda")
-    env.reset()
-    for _ in range(30):
-        frames, _, _, infos = env.step(get_action_masks(env).argmax(1))
-        assert not any(info["illegal_action"] for info in infos)
-    assert frames.shape == (32, 3, 64, 64)
