@@ -185,7 +185,7 @@ class Tron(Game[TronState]):
         target = self.next_cells[state.heads << 2 | move]
         crash = self._is_blocked(state, target) | (target.sum(1) == CELLS - 1)[:, None]
         crashed = torch.where(moving, crash, state.crashed)
-        terminated = crashed[:, 0] | crashed[:, 1]
+        terminated = state.terminated | crashed[:, 0] | crashed[:, 1]
         ticks = state.ticks + playing
         truncated = state.truncated | (ticks >= MAX_TICKS) & playing & ~terminated
         ended = terminated | truncated

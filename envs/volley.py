@@ -192,8 +192,8 @@ class Volley(Game[VolleyState]):
         rewards = torch.stack((won, -won), 1)
         lost = state.lost + (rewards < 0)
         ticks = state.ticks + ~ended
-        terminated = (lost >= POINTS).any(1)
-        truncated = (ticks >= MAX_TICKS) & ~terminated
+        terminated = state.terminated | (lost >= POINTS).any(1)
+        truncated = state.truncated | (ticks >= MAX_TICKS) & ~terminated
         over = terminated | truncated
         new_balls = self._new_balls(len(ended), generator)
         after[:, BALL] = torch.where(point, new_balls, after[:, BALL])
