@@ -14,6 +14,7 @@ players both ask here; nothing is drawn, and nothing depends on chance.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -55,8 +56,9 @@ class Position:
 class Rules:
     """What the modifiers make of the rules.
 
-    `moves` ((M,) int64) are the actions that exist, drops first; `line` is how many discs in a row
-    end the game.
+    `moves` ((M,) int64) are the actions that exist, drops first. `line` is how many discs in a row
+    end the game, in `misere` as a loss. `full` has a bit for every cell. `lines_through` ((64,)
+    int64) tells of how many lines the cell of each bit is a part, 0 outside the board.
 
     Args:
         modifiers: `five`, `misere`, `popout` and `wrap` change something here.
@@ -69,7 +71,7 @@ class Rules:
         five = "five" in modifiers
         self.columns, self.rows, self.line = (8, 7, 5) if five else (7, 6, 4)
         self.has_pops = "popout" in modifiers
-        self._is_misere = "misere" in modifiers
+        self.is_misere = "misere" in modifiers
         stride = self.rows + 1
         self._circle = self.columns * stride if "wrap" in modifiers else None
         bottoms = [1 << (c * stride) for c in range(self.columns)]
@@ -81,8 +83,8 @@ class Rules:
         self._columns = _table(dict(enumerate(columns)), device)
         self._popped = _table(dict(zip(pops, columns, strict=False)), device)
         self._bottoms = _table(dict(zip(pops, bottoms, strict=False)), device)
-        shifts = torch.tensor([1, stride, stride - 1, stride + 1], device=device)
-        self._shifts = shifts
+        self._shifts = torch.tensor([1, stride, stride - 1, stride + 1], device=device)
+        self.lines_through = self._count_lines().to(device)
         self._pack_shift = self.rows * (self.columns - 1)
         self._pack = sum(1 << self._pack_shift - self.rows * c for c in range(self.columns))
         self._drop_rows = _legal_rows(self.columns, 0, taken=True).to(device)
@@ -123,7 +125,7 @@ class Rules:
         sign = self.has_line(after.mine).long()
         if self.has_pops:
             sign = torch.where(sign == 1, sign, -self.has_line(after.theirs).long())
-        return -sign if self._is_misere else sign
+        return -sign if self.is_misere else sign
 
     def is_stuck(self, after: Position) -> Tensor:
         """Bool: the side that did not act can neither drop nor pop."""
@@ -148,6 +150,17 @@ class Rules:
         """
         moved = boards >> shifts
         return moved if self._circle is None else moved | boards << self._circle - shifts
+
+    def _count_lines(self) -> Tensor:
+        """(64,) int64: of how many lines each cell is a part, by its bit; 0 outside the board."""
+        counts = torch.zeros(64, dtype=torch.int64)
+        cells = {bit for bit in range(64) if self.full >> bit & 1}
+        for start, shift in itertools.product(cells, self._shifts.tolist()):
+            line = [start + step * shift for step in range(self.line)]
+            line = [bit % self._circle for bit in line] if self._circle else line
+            if cells.issuperset(line):  # the empty bits on top break what is no line
+                counts[line] += 1
+        return counts
 
     def legal(self, position: Position, turn: Tensor) -> Tensor:
         """What may be done, from tables: the same as `play` says, but faster for all actions.

@@ -35,7 +35,12 @@ class OnePly(Stateless):
 
 
 class Negamax(Stateless):
-    """`connect`: sees wins and losses within `plies`; sooner wins, later losses, else random."""
+    """`connect`: sees wins and losses within `plies`; sooner wins, later losses, else random.
+
+    Among equals it draws in proportion to the number of lines through the cell that it fills, in
+    `misere` in inverse proportion. All being equally likely, two plies are hardly worth more than
+    `one_ply`: what they see besides, a win that one's own disc offers, is rare.
+    """
 
     def __init__(self, plies: int) -> None:
         self.plies = plies
@@ -44,9 +49,23 @@ class Negamax(Stateless):
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Draw among the best moves."""
         game, position = seen_by(game, state, seat)
-        scores = look_ahead(game, position, self.plies)
+        scores = search(game.rules, position, self.plies)
         best = (scores == scores.amax(1, keepdim=True)) & (scores > ILLEGAL)
-        return choose(best.float(), generator)
+        weights = cell_weights(game.rules, position)
+        return game.rules.moves[choose(best * weights, generator)]
+
+
+def cell_weights(rules: Rules, position: Position) -> Tensor:
+    """(B, M) float32: of how many lines the filled cell is a part; in `misere` one over that.
+
+    A pop fills no cell; it counts as the poorest one.
+    """
+    after, _ = _play_all(rules, position)
+    filled = after.occupied & ~position.occupied[:, None]
+    bit = filled.clamp(min=1).double().log2().round().long()  # of a power of two
+    poorest = rules.lines_through[rules.lines_through > 0].amin()
+    weights = torch.where(filled > 0, rules.lines_through[bit], poorest).clamp(min=1).float()
+    return 1 / weights if rules.is_misere else weights
 
 
 class ConnectStubborn(Stateless):

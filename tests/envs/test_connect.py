@@ -5,7 +5,8 @@ import torch
 
 import envs
 from envs.connect import OTHER, OWN
-from tests.oracles.boards import board_of, rows_of, state_of
+from tests.envs.connect_lockstep import check_lockstep
+from tests.oracles.boards import board_of, state_of
 from tests.oracles.connect import HEIGHT, WIDTH, Board, distinct_positions
 
 GOLDEN = """2 1 1 1 3 1 4 1 6 5 7 2 3 4 5 6 7 7 6 5 4 3 2 7 6 5 4 3 2 2 3 4 5 6 7 7 6 5 4 3
@@ -33,50 +34,10 @@ def play(game, columns, generator):
     return states
 
 
-def check_lockstep(game, num_games, generator):
-    """Random games against the plain board, every row after every disc."""
-    boards = [Board() for _ in range(num_games)]
-    state = game.init(num_games, generator)
-    while not state.ended.all():
-        legal = state.legal_actions.flatten(0, 1).float()
-        legal += legal.sum(1, keepdim=True) == 0
-        actions = torch.multinomial(legal, 1, generator=generator).view(num_games, 2)
-        finished = [board.ended for board in boards]
-        for board, pair in zip(boards, actions.tolist(), strict=True):
-            if not board.ended:
-                board.drop(pair[board.to_move])
-        state = game.step(state, actions, generator)
-        check_step(state, boards, finished)
-    return boards
-
-
-def check_step(state, boards, finished):
-    """`finished` rows had ended before the step."""
-    assert rows_of(state) == [board.rows for board in boards]
-    assert state.terminated.tolist() == [board.ended for board in boards]
-    assert not state.truncated.any()
-    paid = [[0.0, 0.0] if f else b.rewards for b, f in zip(boards, finished, strict=True)]
-    assert state.rewards.tolist() == paid
-    assert state.legal_actions.tolist() == [legal_actions(board) for board in boards]
-    assert state.to_move.tolist() == [
-        [not board.ended and board.to_move == seat for seat in (0, 1)] for board in boards
-    ]
-    assert state.ticks.tolist() == [board.num_discs for board in boards]
-
-
-def legal_actions(board):
-    """For both seats, in which of the sixteen actions they are free."""
-    if board.ended:
-        return [[True] * 16] * 2
-    columns = board.legal_columns()
-    mine = [action in columns for action in range(16)]
-    return [mine if seat == board.to_move else [False] * 16 for seat in (0, 1)]
-
-
-def test_a_thousand_random_games_follow_the_plain_board_step_by_step(game, generator):
-    boards = check_lockstep(game, 1_000, generator)
+def test_random_games_follow_the_plain_board_step_by_step(game, generator):
+    boards = check_lockstep(game, 300, generator)
     winners = [board.winner for board in boards]
-    assert winners.count(0) > winners.count(1) > 300  # beginning is an advantage
+    assert winners.count(0) > winners.count(1) > 90  # beginning is an advantage
 
 
 @pytest.mark.slow

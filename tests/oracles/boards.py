@@ -1,44 +1,61 @@
 """From the package's bitboards to the oracle's rows and back, cell by cell.
 
-Bit `column * 7 + row` of a seat's board is its disc there (see the drawing in `envs/connect.py`).
+Bit `column * (rows + 1) + row` of a board is its cell there (see `envs/connect_rules.py`).
 """
 
 import torch
 
-from tests.oracles.connect import HEIGHT, WIDTH, Board
+from envs.connect import Connect
+from tests.oracles.connect import PILLAR, Board
 
-CELLS = [[column * (HEIGHT + 1) + row for column in range(WIDTH)] for row in range(HEIGHT)]
-
-
-def rows_of(state):
-    """For each game the oracle's rows: lists of None, 0 or 1."""
-    return [_rows(first, second) for first, second in state.boards.tolist()]
+CLASSIC = Connect()
 
 
-def board_of(state, index):
+def cells_of(game):
+    """(row, column, bit) of every cell."""
+    return [
+        (row, column, column * (game.rows + 1) + row)
+        for row in range(game.rows)
+        for column in range(game.columns)
+    ]
+
+
+def rows_of(game, state):
+    """For each game the oracle's rows: lists of None, 0, 1 or PILLAR."""
+    layers = torch.cat([state.boards, state.walls[:, None]], 1).tolist()
+    return [_rows(game, boards) for boards in layers]
+
+
+def _rows(game, boards):
+    rows = [[None] * game.columns for _ in range(game.rows)]
+    for row, column, bit in cells_of(game):
+        for owner, board in zip((0, 1, PILLAR), boards, strict=True):
+            if board >> bit & 1:
+                rows[row][column] = owner
+    return rows
+
+
+def board_of(state, index, game=CLASSIC):
     """The oracle's board of one unfinished game."""
-    return Board.of(_rows(*state.boards[index].tolist()))
+    rows = _rows(game, [*state.boards[index].tolist(), int(state.walls[index])])
+    board = Board.of(rows, game.modifiers, int(state.seat[index]))
+    board.ticks = int(state.ticks[index])
+    return board
 
 
-def _rows(first, second):
-    return [[_owner(first, second, bit) for bit in bits] for bits in CELLS]
-
-
-def _owner(first, second, bit):
-    return 0 if first >> bit & 1 else 1 if second >> bit & 1 else None
+def pillars_of(game, state, index):
+    """(column, row) of every blocked cell of one game."""
+    walls = int(state.walls[index])
+    return [(column, row) for row, column, bit in cells_of(game) if walls >> bit & 1]
 
 
 def state_of(game, boards):
     """The package's state of unfinished oracle boards."""
-    bits = [[_bits(board, seat) for seat in (0, 1)] for board in boards]
-    seats = [board.to_move for board in boards]
-    return game.from_boards(torch.tensor(bits), torch.tensor(seats))
+    bits = [[_bits(game, board, owner) for owner in (0, 1, PILLAR)] for board in boards]
+    layers = torch.tensor(bits)
+    seats = torch.tensor([board.to_move for board in boards])
+    return game.from_boards(layers[:, :2], seats, layers[:, 2])
 
 
-def _bits(board, seat):
-    return sum(
-        1 << bit
-        for row, bits in zip(board.rows, CELLS, strict=True)
-        for cell, bit in zip(row, bits, strict=True)
-        if cell == seat
-    )
+def _bits(game, board, owner):
+    return sum(1 << bit for row, column, bit in cells_of(game) if board.rows[row][column] == owner)

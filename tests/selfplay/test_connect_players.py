@@ -9,7 +9,7 @@ from selfplay.match import play_match
 from selfplay.players import make_scripted
 from selfplay.rollout import random_positions
 from tests.oracles.boards import board_of, state_of
-from tests.oracles.connect import Board, column_scores
+from tests.oracles.connect import Board, action_scores
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def repeated(game, columns, times):
 def check_look_ahead(game, state, plies):
     found = look_ahead(game, game.position(state, seats_of(state)), plies)
     for scores, board in zip(found.tolist(), boards_of(state), strict=True):
-        expected = column_scores(board, plies)
+        expected = action_scores(board, plies)
         assert scores == [expected.get(column, ILLEGAL) for column in range(16)]
 
 
@@ -94,7 +94,7 @@ def test_negamax_plays_one_of_the_best_columns(game, positions, plies):
     state = envs.take(positions, torch.arange(60))
     columns = act(make_scripted(f"connect/negamax-{plies}"), game, state)
     for board, column in zip(boards_of(state), columns, strict=True):
-        scores = column_scores(board, plies)
+        scores = action_scores(board, plies)
         assert scores[column] == max(scores.values())
 
 
@@ -126,7 +126,7 @@ def test_a_stubborn_player_sees_as_far_as_it_says(game, positions, seed):
     assert player.plies == 2
     state = envs.take(positions, torch.arange(60))
     for board, column in zip(boards_of(state), act(player, game, state), strict=True):
-        scores = column_scores(board, 2)
+        scores = action_scores(board, 2)
         assert scores[column] == max(scores.values())
 
 
@@ -137,16 +137,15 @@ def test_stubborn_players_differ_in_their_habits(game, positions):
 
 
 @pytest.mark.parametrize(
-    ("better", "worse", "score"),  # measured over 4,000 games: 0.96, 0.60, 0.72, 0.78
+    ("better", "worse"),  # measured over 2,000 games: 0.96, 0.76, 0.75
     [
-        ("connect/one_ply", "random", 0.90),
-        ("connect/negamax-2", "connect/one_ply", 0.55),
-        ("connect/negamax-3", "connect/one_ply", 0.65),
-        pytest.param("connect/negamax-4", "connect/negamax-2", 0.70, marks=pytest.mark.slow),
+        ("connect/one_ply", "random"),
+        ("connect/negamax-2", "connect/one_ply"),
+        pytest.param("connect/negamax-4", "connect/negamax-2", marks=pytest.mark.slow),
     ],
 )
-def test_each_rung_of_the_ladder_beats_the_one_below(game, better, worse, score):
+def test_each_rung_of_the_ladder_beats_the_one_below(game, better, worse):
     players = make_scripted(better), make_scripted(worse)
     result = play_match(game, players, 400, torch.Generator().manual_seed(1))
     assert result.total.games == 400
-    assert result.total.score >= score
+    assert result.total.score >= 0.65
