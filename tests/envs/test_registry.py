@@ -82,7 +82,7 @@ def test_every_valid_variant_is_listed_once_under_its_canonical_name_the_classic
 
 
 def test_there_are_at_least_sixty_variants_and_each_game_has_twenty():
-    numbers = {name: len(envs.list_variants(name)) for name in ("tron", "volley")}
+    numbers = {name: len(envs.list_variants(name)) for name in ("connect", "tron", "volley")}
     assert min(numbers.values()) >= 20
     assert sum(numbers.values()) >= 60
 

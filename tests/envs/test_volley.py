@@ -94,8 +94,8 @@ def check_scores(state, matches):
 
 @pytest.mark.parametrize("modifiers", [*SINGLES, ALL], ids=name_of)
 def test_random_play_follows_the_plain_floats_for_300_ticks(modifiers):
-    matches = check_lockstep(Volley(modifiers), 24, 300)
-    assert sum(sum(match.lost) for match in matches) > 24, "rallies have ended"
+    matches = check_lockstep(Volley(modifiers), 12, 300)
+    assert sum(sum(match.lost) for match in matches) > 12, "rallies have ended"
 
 
 @pytest.mark.slow
@@ -405,22 +405,6 @@ def with_balls(state, ball):
     bodies = state.bodies.clone()
     bodies[:, BALL] = ball
     return dataclasses.replace(state, bodies=bodies)
-
-
-def test_finished_rows_are_frozen_whatever_their_seats_do(generator):
-    game = Volley(ALL)
-    state = any_courts(game, 5, 200)
-    for _ in range(60):
-        state = game.step(state, random_actions(200, generator), generator)
-    rows = state.ended
-    assert rows.any()
-    after = game.step(state, random_actions(200, generator), generator)
-    for field in dataclasses.fields(state):
-        if field.name != "rewards":
-            before_rows = getattr(state, field.name)[rows]
-            assert torch.equal(getattr(after, field.name)[rows], before_rows), field.name
-    assert not after.rewards[rows].any()
-    assert not rows.all(), "others go on"
 
 
 # Bad input
