@@ -102,7 +102,8 @@ def _draw_glow(canvas: Canvas, look: Look, mind: Mind) -> None:
     whole = look.rect(0, 0, FRAME_PX)
     light, lit = _light(alpha.tobytes(), alpha.shape[1], whole.size)
     part = lit.move(whole.topleft).clip(look.inside)
-    canvas.surface.blit(light, part, part.move(-whole.left, -whole.top))
+    shift = part.move(-whole.left, -whole.top)
+    canvas.surface.blit(light, part, shift, pygame.BLEND_PREMULTIPLIED)
 
 
 @lru_cache(maxsize=2)
@@ -112,7 +113,9 @@ def _light(alpha: bytes, columns: int, size: tuple[int, int]) -> tuple[Surface, 
     pixels = np.dstack([np.full((*alphas.shape, 3), GLOW, np.uint8), alphas])
     small = pygame.image.frombuffer(pixels.tobytes(), alphas.shape[::-1], "RGBA")
     light = pygame.transform.smoothscale(small, size)
-    return light, light.get_bounding_rect()
+    if pygame.display.get_surface():
+        light = light.convert_alpha()  # the window's own format is drawn twice as fast
+    return light.premul_alpha(), light.get_bounding_rect(min_alpha=2)
 
 
 def draw_shares(canvas: Canvas, strips: Sequence[Rect], shares: Sequence[float]) -> None:

@@ -25,6 +25,8 @@ class Referee:
         seed: of the game's chance.
         moves: the actions so far, where players take turns.
         num_ticks: steps so far.
+        state: of the rules.
+        ended: whether the game is over.
         results: what each seat has been paid so far.
     """
 
@@ -34,20 +36,23 @@ class Referee:
     moves: list[int] = field(default_factory=list)
     num_ticks: int = 0
     results: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    state: State = field(init=False)
+    ended: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._chance = torch.Generator().manual_seed(self.seed)
-        self.state: State = self.game.init(1, self._chance)
+        self._take_up(self.game.init(1, self._chance))
+
+    def _take_up(self, state: State) -> None:
+        """What the screen asks in every frame is read out of the tensors once."""
+        self.state = state
+        self.ended = bool(state.ended[0])
+        self._to_move: list[bool] = state.to_move[0].tolist()
 
     @property
     def rival_seat(self) -> int:
         """The other seat."""
         return 1 - self.person_seat
-
-    @property
-    def ended(self) -> bool:
-        """Whether the game is over."""
-        return bool(self.state.ended[0])
 
     @property
     def person_result(self) -> int:
@@ -57,7 +62,7 @@ class Referee:
 
     def is_turn_of(self, seat: int) -> bool:
         """Whether `seat` is to move."""
-        return bool(self.state.to_move[0, seat])
+        return self._to_move[seat]
 
     def is_legal(self, action: int) -> bool:
         """Whether somebody is to move and may do this."""
@@ -86,7 +91,7 @@ class Referee:
         self._step(torch.tensor([pair], dtype=torch.int64))
 
     def _step(self, actions: Tensor) -> None:
-        self.state = self.game.step(self.state, actions, self._chance)
+        self._take_up(self.game.step(self.state, actions, self._chance))
         self.num_ticks += 1
         for seat in (0, 1):
             self.results[seat] += float(self.state.rewards[0, seat])

@@ -20,7 +20,7 @@ from window.referee import Referee
 from window.theme import Canvas, Colour, mix
 from window.thinker import Mind
 from window.trails import Line, Mask, Rider, lines_between, neighbours, place_of, step_between
-from window.tron_paint import CORE_SHARE, GLOW_CELL
+from window.tron_paint import CORE_SHARE, GLOW_CELL, HEART_SHARE
 
 TRAILS = (
     (Kind.OWN, Kind.OWN_GHOST, Kind.OWN_TAIL),
@@ -127,7 +127,7 @@ class TronBoard:
             for line, colour in one:
                 draw_line(ground, line, cell, CORE_SHARE, colour)
             for line, colour in one:
-                draw_line(ground, line, cell, 0.16, mix(colour, WHITE, 0.45))
+                draw_line(ground, line, cell, HEART_SHARE, mix(colour, WHITE, 0.45))
         self._lay(ground, self.kinds == Kind.ROCK, tron_paint.rock(cell, paint.rock))
         clutter = tron_paint.distractor(cell, paint.clutter, paint.floor)
         if self._has_fog:
@@ -155,7 +155,7 @@ class TronBoard:
         lit, rider, colour = self.lit(number), self._riders[number], self._paint.trails[number]
         is_told = number == 0 or not self._has_fog  # what ran in fog shows cells, not its way
         knows_way = len(rider.cells) == self._num_ticks + 1 and is_told
-        pairs = list(rider.joined(lit) if knows_way else neighbours(lit))
+        pairs = list(rider.joined(lit | self._run_into(rider)) if knows_way else neighbours(lit))
         fades = "tails" in self._game.modifiers and len(pairs) < len(rider.cells) - 2
         lines: list[tuple[Line, Colour]] = []
         for one, other, age in pairs:
@@ -167,6 +167,12 @@ class TronBoard:
             lines.append((((x, y), (x, y)), mix(self._paint.floor, colour, 0.25)))
         single = [] if pairs else np.argwhere(lit).tolist()
         return lines + [(((x, y), (x, y)), colour) for y, x in single]
+
+    def _run_into(self, rider: Rider) -> Mask:
+        """(32, 32) bool: cells of its trail that somebody has just run into."""
+        mask: Mask = np.zeros_like(self.kinds, dtype=bool)
+        mask.ravel()[rider.cells[:-1]] = True
+        return mask & (self.kinds == Kind.CRASH)
 
     def _add_glow(self, ground: Surface, lines: list[list[tuple[Line, Colour]]]) -> None:
         small = Surface((SIDE * GLOW_CELL, SIDE * GLOW_CELL))
@@ -185,10 +191,12 @@ class TronBoard:
         x, y = place_of(rider.cells[-1])
         if len(rider.cells) > 1 and self.lit(number).ravel()[rider.cells[-2]]:
             lines = lines_between(rider.cells[-2], rider.cells[-1], self._share(number))
-            for line in lines:
-                shifted = _shift(line, self._place, cell)
-                draw_line(surface, shifted, cell, CORE_SHARE, colour)
-                draw_line(surface, shifted, cell, 0.16, mix(colour, WHITE, 0.45))
+            before = self._line_before(number)  # its heart again, over the joint
+            for line, share, shade in (
+                *((line, CORE_SHARE, colour) for line in lines),
+                *((line, HEART_SHARE, mix(colour, WHITE, 0.45)) for line in (*before, *lines)),
+            ):
+                draw_line(surface, _shift(line, self._place, cell), cell, share, shade)
             x, y = lines[-1][1]  # type: ignore[assignment]  # between two cells
         centre = self._point(x, y)
         glow = tron_paint.light(round(2.6 * cell), colour, 0.55)
@@ -197,6 +205,11 @@ class TronBoard:
         surface.blit(picture, picture.get_rect(center=centre))
         if self._num_ticks == 0:
             self._draw_welcome(surface, centre, colour)
+
+    def _line_before(self, number: int) -> list[Line]:
+        """The step before the last one, if it can be seen."""
+        cells, lit = self._riders[number].cells, self.lit(number).ravel()
+        return lines_between(*cells[-3:-1]) if len(cells) > 2 and lit[cells[-3]] else []
 
     def _share(self, number: int) -> float:
         """How much of its last step a rider has made."""

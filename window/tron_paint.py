@@ -15,7 +15,7 @@ from pygame import Rect, Surface
 from envs.tron_screen import SIDE
 from window.theme import AGENT, PERSON, Colour, mix
 
-CORE_SHARE = 0.56  # thickness of a trail in cells
+CORE_SHARE, HEART_SHARE = 0.56, 0.16  # thickness of a trail and of its heart in cells
 GLOW_CELL = 3  # pixels of a cell in the picture that is blurred into a glow
 
 
