@@ -212,6 +212,17 @@ def test_either_seat_is_drawn_by_chance_and_the_seed_decides():
     assert seats(1) != seats(2)
 
 
+def test_a_new_game_draws_no_seat_for_the_others():
+    many = make_many("connect", 32, autoreset_mode="SameStep")
+    _, infos = many.reset(seed=0)
+    before, illegal = infos["seat"], np.arange(32) % 2 == 0
+    _, _, terminated, _, infos = many.step(np.where(illegal, 15, 0))
+    assert np.array_equal(terminated, illegal)
+    assert np.array_equal(infos["seat"][~illegal], before[~illegal])
+    assert not np.array_equal(infos["seat"][illegal], before[illegal])
+    assert np.array_equal(infos["final_info"]["seat"][illegal], before[illegal])
+
+
 def test_a_seed_decides_all_that_is_drawn():
     def story(seed):
         env = make("tron:rocks")
