@@ -45,7 +45,8 @@ class Score:
         n, p, z = self.games, self.score, Z95
         centre = p + z * z / (2 * n)
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
+        low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+        return (max(0.0, low), min(1.0, high))  # rounding may pass the ends
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,13 @@ def test_a_score_counts_a_draw_as_half_and_its_interval_is_wilsons() -> None:
     assert high == pytest.approx(0.9433, abs=1e-3)
 
 
+@pytest.mark.parametrize("games", [2, 7, 60, 400, 1000])
+def test_the_interval_of_a_score_stays_between_0_and_1(games: int) -> None:
+    assert Score(games, 0, 0).ci95[1] == pytest.approx(1)
+    assert Score(games, 0, 0).ci95[1] <= 1
+    assert 0 <= Score(0, 0, games).ci95[0] == pytest.approx(0, abs=1e-12)
+
+
 def test_a_mean_has_a_normal_interval() -> None:
     mean = Mean.of([5.0, 3.0, -1.0, 1.0])
     assert mean.mean == 2
