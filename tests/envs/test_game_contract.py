@@ -402,3 +402,27 @@ def test_whole_games_end_from_the_start_on(classic):
     *_, (_, _, last) = play_out(classic, classic.init(24, seeded()), seeded(1))
     assert last.ended.all()
     assert random_actions(last, seeded()).shape == (24, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [names[i] for names in map(envs.list_variants, sorted(envs.GAMES)) for i in (0, -1)]
+)
+def test_step_and_reset_compile_to_one_graph_but_for_the_draws(name, monkeypatch):
+    """Generators cannot enter a compiled graph: what chance brings is given beforehand."""
+    game = made(name)
+    trusting = copy.copy(game)
+    trusting.validate = False
+    state, fresh = played(game, 8, 20), game.init(8, seeded(1))
+    monkeypatch.setattr(trusting, "init", lambda num_games, generator: fresh, raising=False)
+    if hasattr(game, "_new_balls"):
+        balls = game._new_balls(8, seeded(2))
+        monkeypatch.setattr(trusting, "_new_balls", lambda num_games, generator: balls)
+
+    def turn(state, actions):
+        after = trusting.step(state, actions, None)
+        return trusting.reset(after, after.ended, None)
+
+    actions = random_actions(state, seeded())
+    compiled = torch.compile(turn, fullgraph=True, backend="eager")
+    assert_same(compiled(state, actions), turn(state, actions))
