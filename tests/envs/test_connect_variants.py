@@ -265,7 +265,7 @@ def test_the_last_column_of_the_larger_board_is_filled_to_the_top():
         . . . . . X O X
         . . . . X O X X
         . . . X O X O O
-        . . . O X O X X
+        . . . X X O X X
         . . . O X X O X
         """
     assert outcome("connect:five", picture, 7) == 0
