@@ -49,26 +49,27 @@ def scenes(columns: int) -> Tensor:
     """
     generator = torch.Generator().manual_seed(7)
     shown = torch.zeros(NUM_SCENES, SCENE_TICKS, GRID, GRID, dtype=torch.uint8)
-    for scene, pair in itertools.product(range(NUM_SCENES), range(FIREFLIES)):
-        for tick, (y, x) in enumerate(_walk((columns + 1) // 2, generator)):
-            shown[scene, tick, y, [x, columns - 1 - x]] = 1 + (tick + pair) % PHASES
+    scene, tick = torch.arange(NUM_SCENES)[:, None], torch.arange(SCENE_TICKS)[None]
+    for pair in range(FIREFLIES):
+        y, x = _walks((columns + 1) // 2, generator)
+        phase = (1 + (tick + pair) % PHASES).to(torch.uint8).expand_as(y)
+        shown[scene, tick, y, x] = shown[scene, tick, y, columns - 1 - x] = phase
     if columns < GRID:
-        for scene in range(NUM_SCENES):
-            for tick, (y, _) in enumerate(_walk(1, generator)):
-                shown[scene, tick, y, columns:] = 1 + tick % PHASES
+        y, x = _walks(1, generator)
+        shown[scene, tick, y, columns + x] = (1 + tick % PHASES).to(torch.uint8).expand_as(y)
     return shown.view(-1, GRID * GRID)
 
 
-def _walk(width: int, generator: torch.Generator) -> list[tuple[int, int]]:
-    """`SCENE_TICKS` places (row, column) above the base, each beside the one before."""
-
-    def draw(size: int) -> int:
-        return int(torch.randint(size, (1,), generator=generator))
-
-    place = (draw(GRID // 2), draw(width))
-    path = []
-    for _ in range(SCENE_TICKS):
-        path.append(place)
-        down, right = MOVES[draw(len(MOVES))]
-        place = (min(max(place[0] + down, 0), GRID - 2), min(max(place[1] + right, 0), width - 1))
-    return path
+def _walks(width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(64, 32) tile rows, above the base, and columns; every place is beside the one before."""
+    size = (NUM_SCENES,)
+    y = torch.randint(GRID // 2, size, generator=generator)
+    x = torch.randint(width, size, generator=generator)
+    drawn = torch.randint(len(MOVES), (SCENE_TICKS, *size), generator=generator)
+    moves = torch.tensor(MOVES)[drawn]
+    ys, xs = [y], [x]
+    for down, right in zip(*moves[1:].unbind(2), strict=True):
+        y, x = (y + down).clamp(0, GRID - 2), (x + right).clamp(0, width - 1)
+        ys.append(y)
+        xs.append(x)
+    return torch.stack(ys, 1), torch.stack(xs, 1)
