@@ -27,12 +27,14 @@ from window.volley_board import VolleyBoard
 class Board(Protocol):
     """Draws one game and reads the person's hand."""
 
-    hint: str
-    """How to move, in one short line."""
     listed_actions: tuple[str, ...]
     """Actions whose shares stand beside the board; none if the board shows them itself."""
     progress: float
     """How much of the time between the last state and the next has passed, in [0, 1]."""
+
+    @property
+    def hint(self) -> str:
+        """How to move, in one short line."""
 
     @property
     def headline(self) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from envs.connect import Connect, ConnectState
 
-PERSONS, AGENTS = 1, 2
+PERSONS, AGENTS, PILLAR = 1, 2, 3
 GRAVITY = 62.0  # cells per second squared
 BOUNCE = 0.22  # of the speed
 LINE = 4
@@ -39,10 +39,11 @@ def fall_time_s(cells: float) -> float:
 
 
 def read_cells(game: Connect, state: ConnectState, person_seat: int) -> Owners:
-    """(columns, rows) int8, bottom row first: 0 empty, 1 the person's, 2 the agent's."""
+    """(columns, rows) int8, bottom row first: whose a disc is, a pillar (3), or nothing (0)."""
     owners: Owners = np.zeros((game.columns, game.rows), np.int8)
-    for seat, owner in ((person_seat, PERSONS), (1 - person_seat, AGENTS)):
-        bits = int(state.boards[0, seat])
+    boards = state.boards[0].tolist()
+    things = (boards[person_seat], PERSONS), (boards[1 - person_seat], AGENTS)
+    for bits, owner in (*things, (int(state.walls[0]), PILLAR)):
         for column in range(game.columns):
             for row in range(game.rows):
                 if bits >> (column * (game.rows + 1) + row) & 1:
@@ -50,18 +51,36 @@ def read_cells(game: Connect, state: ConnectState, person_seat: int) -> Owners:
     return owners
 
 
-def find_lines(owners: Owners) -> list[Cell]:
-    """All cells that are part of four in a row, as (column, row), sorted."""
+def changed_cell(game: Connect, state: ConnectState) -> Cell | None:
+    """The cell that the rules mark as changed last, if they mark one."""
+    bits = int(state.changed[0])
+    return divmod(bits.bit_length() - 1, game.rows + 1) if bits > 0 else None
+
+
+def is_popped(before: npt.NDArray[np.int8], after: npt.NDArray[np.int8]) -> bool:
+    """Whether all of a column (rows from the bottom) came down by one."""
+    same = np.array_equal(before, after)
+    return not same and bool(before[0]) and np.array_equal(before[1:], after[:-1])
+
+
+def find_lines(owners: Owners, length: int = LINE, *, wraps: bool = False) -> list[Cell]:
+    """All cells that are part of a line, as (column, row), sorted.
+
+    Args:
+        owners: as `read_cells` gives them.
+        length: of a line.
+        wraps: whether lines go on from the last column into the first.
+    """
     columns, rows = owners.shape
     found: set[Cell] = set()
     for column in range(columns):
         for row in range(rows):
             for right, up in ((1, 0), (0, 1), (1, 1), (1, -1)):
-                run = [(column + n * right, row + n * up) for n in range(LINE)]
-                last_column, last_row = run[-1]
-                if last_column >= columns or not 0 <= last_row < rows:
+                last_column, last_row = column + (length - 1) * right, row + (length - 1) * up
+                if (last_column >= columns and not wraps) or not 0 <= last_row < rows:
                     continue
+                run = [((column + n * right) % columns, row + n * up) for n in range(length)]
                 here = {int(owners[cell]) for cell in run}
-                if len(here) == 1 and here != {0}:
+                if len(here) == 1 and here <= {PERSONS, AGENTS}:
                     found.update(run)
     return sorted(found)

@@ -20,24 +20,30 @@ class Plan:
         cell: side of a cell.
         grid: the cells.
         hand: the strip above them.
-        labels: the strip below them.
+        labels: the strip below them, for the columns' numbers.
+        pops: the strip below that, to pop discs out; empty where that is no move.
     """
 
     cell: int
     grid: Rect
     hand: Rect
     labels: Rect
+    pops: Rect
 
     @classmethod
-    def fit(cls, stage: Rect, columns: int, rows: int) -> Plan:
-        """The largest board in the middle of a stage."""
-        cell = int(max(8.0, min(stage.width / (columns + 0.4), stage.height / (rows + 1.95))))
-        whole = Rect(0, 0, cell * columns, round(cell * (rows + 1.95)))
+    def fit(
+        cls, stage: Rect, columns: int, rows: int, *, has_pops: bool = False, beside: int = 0
+    ) -> Plan:
+        """The largest board in the middle of a stage, with cells left free `beside` it."""
+        across, down = columns + 0.4 + 2 * beside, rows + (2.6 if has_pops else 1.95)
+        cell = int(max(8.0, min(stage.width / across, stage.height / down)))
+        whole = Rect(0, 0, cell * columns, round(cell * down))
         whole.center = stage.center
         grid = Rect(whole.left, whole.top + round(1.1 * cell), whole.width, cell * rows)
         hand = Rect(grid.left, whole.top, grid.width, cell)
         labels = Rect(grid.left, grid.bottom + round(0.25 * cell), grid.width, round(0.6 * cell))
-        return cls(cell, grid, hand, labels)
+        pops = Rect(grid.left, labels.bottom, grid.width, round(0.65 * cell) if has_pops else 0)
+        return cls(cell, grid, hand, labels, pops)
 
     def square(self, column: int, height: float) -> Rect:
         """The cell of a column at a height in cells; 0 is the bottom row."""
@@ -45,14 +51,21 @@ class Plan:
         return Rect(self.grid.left + column * self.cell, top, self.cell, self.cell)
 
     def column_at(self, place: tuple[int, int]) -> int | None:
-        """The column under a point, anywhere from the hand to the labels."""
+        """The column under a point, anywhere from the hand to the lowest strip."""
         inside = self.reach.collidepoint(place)
         return (place[0] - self.grid.left) // self.cell if inside else None
 
     @property
     def reach(self) -> Rect:
         """Where the mouse chooses a column."""
-        return self.hand.unionall([self.grid, self.labels])
+        return self.hand.unionall([self.grid, self.labels, self.pops])
+
+    def pop_button(self, column: int) -> Rect:
+        """Where a column is popped."""
+        place = Rect(
+            self.grid.left + column * self.cell, self.pops.top, self.cell, self.pops.height
+        )
+        return place.inflate(-round(0.14 * self.cell), -round(0.1 * self.cell))
 
 
 @dataclass

@@ -5,22 +5,63 @@ The board is a wall with holes in front of the discs, so that a disc falls behin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pygame
-from pygame import Surface
+from pygame import Rect, Surface
 
-from window.theme import Colour, mix
+from envs.connect_screen import choose_palette
+from window.theme import AGENT, PERSON, Colour, mix
 
 WALL: Colour = (36, 74, 168)
-WALL_DARK: Colour = (25, 54, 128)
 HOLE: Colour = (11, 16, 32)
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
 HOLE_SHARE = 0.41
 DISC_SHARE = 0.425
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Paint:
+    """The colours of a variant of `connect`: those of the agent's frame, by day a little lighter.
+
+    Attributes:
+        wall: of the board.
+        hole: what is behind it.
+        person: of the person's discs.
+        rival: of the other's.
+        stone: of pillars.
+        seam: where edges join, and where discs are popped.
+        firefly: of what means nothing.
+    """
+
+    wall: Colour
+    hole: Colour
+    person: Colour
+    rival: Colour
+    stone: Colour
+    seam: Colour
+    firefly: Colour
+
+
+def paint_of(modifiers: frozenset[str]) -> Paint:
+    """The colours of a variant."""
+    seen = choose_palette(modifiers)
+    night = "night" in modifiers
+    return Paint(
+        wall=seen.board if {"night", "misere"} & modifiers else WALL,
+        hole=seen.hole if night else HOLE,
+        person=seen.own if night else PERSON,
+        rival=seen.other if night else AGENT,
+        stone=seen.stone,
+        seam=seen.seam,
+        firefly=seen.firefly,
+    )
 
 
 def _distance(size: int) -> Floats:
@@ -52,12 +93,13 @@ def disc(cell: int, colour: Colour) -> Surface:
 
 
 @lru_cache(maxsize=16)
-def wall(cell: int) -> Surface:
+def wall(cell: int, wall_colour: Colour = WALL) -> Surface:
     """One cell of the wall: opaque around a hole with a lit lower and a dark upper rim."""
     distance, radius = _distance(cell), HOLE_SHARE * cell
     height = np.linspace(1, -1, cell)[:, None, None]
     rim = np.clip(1 - np.abs(distance - 1.06 * radius) / (0.07 * cell), 0, 1)[..., None]
-    colour = np.array(WALL) * np.ones((cell, cell, 1)) - 26 * rim * height
+    depth = 26 * min(1.0, sum(wall_colour) / sum(WALL))
+    colour = np.array(wall_colour) * np.ones((cell, cell, 1)) - depth * rim * height
     return _picture(colour, np.clip(distance - radius + 0.5, 0, 1))
 
 
@@ -74,4 +116,25 @@ def ghost(cell: int, colour: Colour) -> Surface:
     """A pale disc: where one would land."""
     picture = ring(cell, mix(colour, HOLE, 0.25), DISC_SHARE - 0.05, 0.05).copy()
     picture.set_alpha(190)
+    return picture
+
+
+@lru_cache(maxsize=16)
+def pillar(cell: int, colour: Colour, wall_colour: Colour) -> Surface:
+    """A cell of the wall that is bricked up."""
+    picture = Surface((cell, cell))
+    picture.fill(wall_colour)
+    inner = Rect(0, 0, cell, cell).inflate(-max(2, cell // 9), -max(2, cell // 18))
+    pygame.draw.rect(picture, mix(colour, BLACK, 0.45), inner, border_radius=cell // 12)
+    gap, height = max(2, cell // 24), (inner.height - 2 * max(2, cell // 24)) // 3
+    for course in range(3):
+        top = inner.top + course * (height + gap)
+        middle = inner.left + inner.width * (1 if course % 2 else 2) // 3
+        for left, right in ((inner.left, middle - gap), (middle, inner.right)):
+            brick = Rect(
+                left + gap // 2, top + gap // 2, right - left - gap // 2, height - gap // 2
+            )
+            pygame.draw.rect(picture, colour, brick, border_radius=cell // 20)
+            light = Rect(brick.left + 2, brick.top, brick.width - 4, max(1, cell // 30))
+            picture.fill(mix(colour, WHITE, 0.25), light)
     return picture

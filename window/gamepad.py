@@ -1,4 +1,4 @@
-"""Gamepads as keys: stick and cross are the arrows, buttons are Space, Esc, M and Pause.
+"""Gamepads as keys: stick and cross are the arrows, buttons are Space, Esc, Delete, M, Pause.
 
 So whatever can be operated by keys can be operated by a gamepad, in every screen. Pads may come
 and go at any time.
@@ -12,7 +12,7 @@ from pygame.event import Event
 PRESSED_AT, RELEASED_AT = 0.55, 0.35  # of the stick's way
 NUM_STICK_AXES = 2
 BUTTON_KEYS = {
-    0: pygame.K_SPACE, 1: pygame.K_ESCAPE, 2: pygame.K_SPACE, 3: pygame.K_m,
+    0: pygame.K_SPACE, 1: pygame.K_ESCAPE, 2: pygame.K_DELETE, 3: pygame.K_m,
     6: pygame.K_ESCAPE, 7: pygame.K_PAUSE, 8: pygame.K_ESCAPE, 9: pygame.K_PAUSE,
 }  # fmt: skip
 AXIS_KEYS = ((pygame.K_LEFT, pygame.K_RIGHT), (pygame.K_UP, pygame.K_DOWN))

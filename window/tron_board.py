@@ -172,7 +172,8 @@ class TronBoard:
         """(32, 32) bool: cells of its trail that somebody has just run into."""
         mask: Mask = np.zeros_like(self.kinds, dtype=bool)
         mask.ravel()[rider.cells[:-1]] = True
-        return mask & (self.kinds == Kind.CRASH)
+        mask &= self.kinds == Kind.CRASH
+        return mask
 
     def _add_glow(self, ground: Surface, lines: list[list[tuple[Line, Colour]]]) -> None:
         small = Surface((SIDE * GLOW_CELL, SIDE * GLOW_CELL))
