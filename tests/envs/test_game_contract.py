@@ -312,7 +312,11 @@ def test_a_question_to_the_host_would_be_noticed():
 @pytest.mark.slow
 def test_steps_and_frames_need_no_values_at_all(game, recording):
     """On the `meta` device there are none."""
-    there, state = envs.make(game.variant, "meta"), to_device(recording.before, "meta")
+    try:
+        there = envs.make(game.variant, "meta")
+    except NotImplementedError:
+        pytest.skip("this game computes its tables on the device")
+    state = to_device(recording.before, "meta")
     actions = recording.actions.to("meta")
     after = there.step(state, actions, seeded())
     assert {n: x.shape for n, x in fields(after).items()} == {
