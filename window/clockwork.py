@@ -6,6 +6,7 @@ is late goes on as before. The screen shows the way between the last two states.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future
 
 from pygame.event import Event
@@ -40,6 +41,7 @@ class Clockwork:
         self._left_s = COUNTDOWN * COUNT_S
         self._owed_s = 0.0
         self._handed_back = False
+        self._persons = self._first_legal(self.referee.person_seat)
         self._rivals: int | None = None
         self._thought: Future[Mind] | None = None
         self._asked_at = -1
@@ -64,7 +66,7 @@ class Clockwork:
     @property
     def countdown(self) -> str:
         """3, 2, 1."""
-        return str(int((self._left_s - ROUNDING_S) // COUNT_S) + 1) if self._left_s > 0 else ""
+        return str(math.ceil(self._left_s / COUNT_S - ROUNDING_S)) if self._left_s else ""
 
     def handle(self, event: Event) -> None:
         """Keys."""
@@ -80,7 +82,8 @@ class Clockwork:
         self._mind_age_s += dt_s
         self._listen()
         if self._left_s > 0:
-            self._left_s = max(0.0, self._left_s - dt_s)
+            left_s = self._left_s - dt_s
+            self._left_s = left_s if left_s > ROUNDING_S else 0.0
             return
         if self.referee.ended or self._rivals is None:  # over, or waiting for its first word
             self.board.progress = min(1.0, self.board.progress + dt_s / self._tick_s)
@@ -93,8 +96,10 @@ class Clockwork:
 
     def _tick(self) -> None:
         self._listen()
-        persons, rivals = self._persons_action(), self._rivals or 0
-        self.referee.play_both(persons, rivals)
+        wanted = self._persons_action()
+        if self.referee.may(self.referee.person_seat, wanted):
+            self._persons = wanted
+        self.referee.play_both(self._persons, self._rivals or 0)
         self.board.follow(self.referee)
         self._ask()
 
@@ -107,6 +112,9 @@ class Clockwork:
             else:
                 return chosen
         return action
+
+    def _first_legal(self, seat: int) -> int:
+        return int(self.referee.state.legal_actions[0, seat].int().argmax())
 
     def _ask(self) -> None:
         """One question at a time: a rival that is late is not asked what is past."""

@@ -49,7 +49,7 @@ class Steering:
 
     def __init__(self) -> None:
         self._heading: int | None = None
-        self._turns: deque[int] = deque(maxlen=LONGEST_QUEUE)
+        self._turns: deque[int] = deque()
 
     def handle(self, event: Event) -> None:
         """Queue a turn unless it is none, or would turn round on the spot."""
@@ -61,11 +61,8 @@ class Steering:
             self._turns.append(wanted)
             return
         before = self._turns[-1] if self._turns else self._heading
-        if wanted in (before, before ^ 1):
-            return
-        if len(self._turns) == LONGEST_QUEUE:
-            self._turns.pop()
-        self._turns.append(wanted)
+        if wanted not in (before, before ^ 1) and len(self._turns) < LONGEST_QUEUE:
+            self._turns.append(wanted)
 
     def take(self) -> int:
         """The next turn, or straight on; up if nothing was ever chosen."""
