@@ -133,9 +133,9 @@ def test_plain_games_and_those_with_most_modifiers_can_be_matched() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("game", envs.GAMES)
-def test_every_variant_can_be_matched(game: str) -> None:
-    match_variants(envs.list_variants(game))
+def test_every_variant_can_be_matched() -> None:
+    match_variants(envs.list_variants("connect") + envs.list_variants("tron"))
+    match_variants(envs.list_variants("volley")[::32])  # they take seconds each
 
 
 def test_match_writes_its_json(tmp_path: Path) -> None:
