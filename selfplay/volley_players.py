@@ -142,11 +142,11 @@ def foresee(court: Court, ball: Tensor, wind: Tensor, height: float) -> Tensor:
 def _flight(court: Court, ball: Tensor, wind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(T, B) x, y, and whether the ball falls, in the coming ticks."""
     place, speed, pull = ball[:2], ball[2:], court.pull(wind)
-    path = []
+    path: list[Tensor] = []
     for _ in range(round(30 * FLIGHT_S * EARTH / court.gravity)):
         place, speed = court.fly(place, speed, pull)
-        path.append(torch.cat((place, speed[1:])))
-    x, y, vy = torch.stack(path, 1)
+        path += [place, speed]
+    x, y, _, vy = torch.stack(path).view(-1, 4, ball.shape[1]).unbind(1)
     return x, y, vy < 0
 
 

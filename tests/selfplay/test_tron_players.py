@@ -243,7 +243,7 @@ LADDER = [Random(), WallHugger(), Voronoi(), Voronoi(2)]
 def test_every_step_of_the_ladder_beats_the_one_below_over_400_games():
     for worse, better in itertools.pairwise(LADDER):
         score = play_match(make(""), (better, worse), 400, seeded()).total.score
-        assert score >= 0.65, (better.name, worse.name)  # measured 0.99, 0.85, 0.81
+        assert score >= 0.65, (better.name, worse.name)  # measured 1.00, 0.90, 0.81
 
 
 @pytest.mark.slow  # two minutes in all

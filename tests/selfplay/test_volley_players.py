@@ -5,7 +5,7 @@ import torch
 
 import envs
 from envs.volley import BALL, Volley, swap_seats
-from selfplay.match import play_match
+from selfplay.match import play_match, play_out
 from selfplay.seats import Random
 from selfplay.volley_players import (
     HABITS,
@@ -127,5 +127,40 @@ def test_another_game_is_declined(generator):
 
 
 def test_the_tracker_beats_a_random_player(generator):
-    result = play_match(Volley(), (tracker(), Random()), 60, generator)
-    assert result.total.score >= 0.9
+    game = Volley()
+    results = play_out(game, game.init(16, generator), (tracker(), Random()), 0, generator)
+    assert (results > 0).float().mean() >= 0.9
+
+
+LADDER = [(tracker(), Random()), (predictor(), tracker())]
+
+
+@pytest.mark.slow  # half a minute in all
+@pytest.mark.parametrize(("better", "worse"), LADDER, ids=lambda p: p.name)
+def test_the_ladder_is_a_ladder_over_400_games(better, worse, generator):
+    result = play_match(Volley(), (better, worse), 400, generator)
+    assert result.total.score >= 0.65  # measured 1.00 and 0.98
+
+
+@pytest.mark.slow  # three to five minutes in all
+@pytest.mark.parametrize("modifier", ["moon", "wind", "tallnet", "bigball"])  # that change the play
+@pytest.mark.parametrize(("better", "worse"), LADDER, ids=lambda p: p.name)
+def test_the_ladder_stands_in_every_variant(modifier, better, worse, generator):
+    result = play_match(Volley([modifier]), (better, worse), 100, generator)
+    assert result.total.score > 0.5  # measured 0.75 with wind, 0.88 and more elsewhere
+
+
+@pytest.mark.slow  # half a minute
+def test_stubborn_players_are_no_fools(generator):
+    game, start = Volley(), Volley().init(8, generator)
+    for seed in range(12):
+        results = play_out(game, start, (stubborn(seed), Random()), seed % 2, generator)
+        assert (results > 0).float().mean() > 0.5, seed
+
+
+@pytest.mark.slow  # a minute
+def test_the_predictor_beats_stubborn_players(generator):
+    game, start = Volley(), Volley().init(8, generator)
+    for seed in range(4):
+        results = play_out(game, start, (predictor(), stubborn(seed)), seed % 2, generator)
+        assert results.mean() > 0, seed
