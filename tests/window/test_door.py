@@ -53,6 +53,11 @@ def complaint(arguments, capsys):
     [
         (["--game", "chess"], "unknown game 'chess': known are connect"),
         (["--game", "connect:slippery"], "unknown modifier 'slippery'"),
+        (["--game", "tron:slippery"], "unknown modifier 'slippery' of tron: known are"),
+        (["--game", "tron:fog+fog"], "modifier 'fog' is given twice"),
+        (["--opponent", "nobody"], "no opponent 'nobody' for connect: known are agent"),
+        (["--game", "volley", "--opponent", "tron/voronoi"], "no opponent 'tron/voronoi' for vol"),
+        (["--opponent", ""], "no opponent '' for connect"),
         (["--device", "abacus"], "unknown device 'abacus'"),
         (["--seed", "-1"], "the seed is a whole number"),
         (["--seed", "many"], "many"),
@@ -109,6 +114,30 @@ def test_without_a_display_a_game_is_printed_move_by_move(no_display, capsys, tm
     assert {1: "The agent won.", 0: "A draw.", -1: "The agent lost."}[told["result"]] in out
     assert "It slept: " in out
     assert list(tmp_path.iterdir()) == [report]
+
+
+@pytest.mark.parametrize(
+    ("game", "opponent"), [("tron:fog", "stubborn:2"), ("volley:bigball", "volley/tracker")]
+)
+def test_without_a_display_games_by_the_clock_are_told_too(
+    no_display, capsys, tmp_path, weights, game, opponent
+):
+    report, end = tmp_path / "report.json", tmp_path / "end.png"
+    arguments = ["--agent", str(weights), "--json", str(report), "--screenshot", str(end)]
+    play.main([*arguments, "--game", game, "--opponent", opponent])
+    out, told = capsys.readouterr().out, json.loads(report.read_text())
+    assert told["seats"] == ["agent", opponent]
+    assert told["game"] == game
+    assert "not been trained on this game" in out
+    assert {1: "The agent won.", 0: "A draw.", -1: "The agent lost."}[told["result"]] in out
+    assert out.count("\nAfter ") >= (5 if game.startswith("volley") else 1)
+    assert pygame.image.load(end).get_size() == (1080, 720)
+    if game.startswith("tron"):
+        board = out.split("After ")[-1].splitlines()[1:33]
+        assert [len(line.strip()) for line in board] == [32] * 32
+        assert set("".join(board)) <= set(" .~#,xXoO*")
+    else:
+        assert "agent 5 : " in out or " : 5" in out
 
 
 def test_without_a_display_the_picture_is_of_the_end_of_the_demonstration(
