@@ -175,9 +175,9 @@ class Connect(Game[ConnectState]):
         return self._position(state.boards, seat, state.walls)
 
     def _position(self, boards: Tensor, seat: Tensor, walls: Tensor) -> Position:
-        turn = seat[:, None]
-        mine, theirs = boards.gather(1, turn)[:, 0], boards.gather(1, 1 - turn)[:, 0]
-        return Position(mine, theirs, None if self._layouts is None else walls)
+        mine = boards.gather(1, seat[:, None])[:, 0]
+        discs = boards[:, 0] | boards[:, 1]
+        return Position(mine, discs ^ mine, discs if self._layouts is None else discs | walls)
 
     def _advance(self, state: ConnectState, actions: Tensor, generator: Generator) -> ConnectState:
         ended, seat = state.ended if self.rules.has_pops else state.terminated, state.seat
@@ -186,7 +186,8 @@ class Connect(Game[ConnectState]):
         before = self.position(state, seat)
         after, _ = self.rules.play(before, action)
         result = self.rules.result(after).masked_fill(ended, 0)
-        terminated = state.terminated | (result != 0) | self.rules.is_stuck(after)
+        seen = after.turned
+        terminated = state.terminated | (result != 0) | self.rules.is_stuck(seen)
         ticks, truncated, over = state.ticks + ~ended, state.truncated, terminated
         if self.rules.has_pops:
             terminated = terminated & ~truncated
@@ -199,7 +200,7 @@ class Connect(Game[ConnectState]):
         if self.modifiers:
             changed = torch.where(ended, changed, before.occupied ^ after.occupied)
         return ConnectState(
-            legal_actions=self.rules.legal(after.turned, following),
+            legal_actions=self.rules.legal(seen, following),
             to_move=self._turns.index_select(0, following),
             rewards=self._payoff.index_select(0, seat.add(result, alpha=2).add_(2)),
             terminated=terminated,
@@ -223,7 +224,8 @@ class Connect(Game[ConnectState]):
         if self._scenes is not None:
             fireflies = self._scenes[state.scene * SCENE_TICKS + state.ticks % SCENE_TICKS]
         changed = state.changed if self.modifiers else None
-        return self._screen.kinds(seen.mine, seen.theirs, seen.walls, changed, fireflies)
+        walls = None if self._layouts is None else state.walls
+        return self._screen.kinds(seen.mine, seen.theirs, walls, changed, fireflies)
 
     def mirror_frames(self, frames: Tensor) -> Tensor:
         """Flip the board; the margin on its right stays where it is."""

@@ -29,28 +29,22 @@ NOBODY = 2
 
 @dataclass(frozen=True)
 class Position:
-    """Boards as the side to move sees them, tensors of any shapes that broadcast.
+    """Boards as one side sees them: int64 bitboards, tensors of any shapes that broadcast.
 
     Attributes:
-        mine: int64 bitboards of the side to move.
-        theirs: int64 bitboards of the other side.
-        walls: int64 bitboards of the pillars; None where the variant has none.
+        mine: discs of this side.
+        theirs: discs of the other side.
+        occupied: all discs, and the pillars.
     """
 
     mine: Tensor
     theirs: Tensor
-    walls: Tensor | None = None
-
-    @property
-    def occupied(self) -> Tensor:
-        """Cells that are not empty."""
-        discs = self.mine | self.theirs
-        return discs if self.walls is None else discs | self.walls
+    occupied: Tensor
 
     @property
     def turned(self) -> Position:
         """The same boards as the other side sees them."""
-        return Position(self.theirs, self.mine, self.walls)
+        return Position(self.theirs, self.mine, self.occupied)
 
 
 class Rules:
@@ -102,19 +96,18 @@ class Rules:
             actions: int64 in [0, 16], `IDLE` for none, of a shape that broadcasts with the boards.
 
         Returns:
-            The position, and bool: whether the action is legal. Of illegal actions the position
-            means nothing.
+            The position, and int64 boards of the cell that is filled or popped: 0 of an action that
+            is not legal, whose position means nothing.
         """
         landing = position.occupied + _look_up(self._landings, actions)
         landing = landing & _look_up(self._columns, actions)
-        mine = position.mine | landing
+        mine, occupied = position.mine | landing, position.occupied | landing
         if not self.has_pops:
-            return Position(mine, position.theirs, position.walls), landing != 0
+            return Position(mine, position.theirs, occupied), landing
         pops = position.mine & _look_up(self._bottoms, actions)
         popped = _look_up(self._popped, actions)
-        mine = mine ^ (mine ^ mine >> 1) & popped
-        theirs = position.theirs ^ (position.theirs ^ position.theirs >> 1) & popped
-        return Position(mine, theirs, position.walls), (landing | pops) != 0
+        boards = (_sunk(board, popped) for board in (mine, position.theirs, occupied))
+        return Position(*boards), landing | pops
 
     def result(self, after: Position) -> Tensor:
         """What an action has decided for the side that acted: int64, 1 won, -1 lost, 0 nothing.
@@ -127,10 +120,10 @@ class Rules:
             sign = torch.where(sign == 1, sign, -self.has_line(after.theirs).long())
         return -sign if self.is_misere else sign
 
-    def is_stuck(self, after: Position) -> Tensor:
-        """Bool: the side that did not act can neither drop nor pop."""
-        full = after.occupied == self.full
-        return full & (after.theirs & self._bottom_row == 0) if self.has_pops else full
+    def is_stuck(self, position: Position) -> Tensor:
+        """Bool: the side to move can neither drop nor pop."""
+        full = position.occupied == self.full
+        return full & (position.mine & self._bottom_row == 0) if self.has_pops else full
 
     def has_line(self, board: Tensor) -> Tensor:
         """Bool: enough set bits in a row, in any direction."""
@@ -185,6 +178,11 @@ class Rules:
         """The bits of the bottom row, as a number with one bit for each column."""
         row = boards & self._bottom_row
         return row * self._pack >> self._pack_shift & (1 << self.columns) - 1
+
+
+def _sunk(boards: Tensor, columns: Tensor) -> Tensor:
+    """Boards whose discs in the columns (int64, their cells) come down by one."""
+    return boards ^ (boards ^ boards >> 1) & columns
 
 
 def _table(values: dict[int, int], device: torch.device | str) -> Tensor:

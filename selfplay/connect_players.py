@@ -58,13 +58,12 @@ class Negamax(Stateless):
 def cell_weights(rules: Rules, position: Position) -> Tensor:
     """(B, M) float32: of how many lines the filled cell is a part; in `misere` one over that.
 
-    A pop fills no cell; it counts as the poorest one.
+    A pop fills no cell; it counts as the corner, the poorest one.
     """
     after, _ = _play_all(rules, position)
     filled = after.occupied & ~position.occupied[:, None]
-    bit = filled.clamp(min=1).double().log2().round().long()  # of a power of two
-    poorest = rules.lines_through[rules.lines_through > 0].amin()
-    weights = torch.where(filled > 0, rules.lines_through[bit], poorest).clamp(min=1).float()
+    bit = filled.clamp(min=1).double().log2().round().long()  # of a power of two; the corner's is 0
+    weights = rules.lines_through[bit].float()
     return 1 / weights if rules.is_misere else weights
 
 
@@ -130,10 +129,10 @@ def search(rules: Rules, position: Position, plies: int) -> Tensor:
         return torch.cat([search(rules, _rows(position, part), plies) for part in parts])
     after, legal = _play_all(rules, position)
     decided = rules.result(after) * legal
-    scores = decided * plies
-    undecided = legal & (decided == 0) & ~rules.is_stuck(after)
+    scores, replies = decided * plies, after.turned
+    undecided = legal & (decided == 0) & ~rules.is_stuck(replies)
     if plies > 1 and bool(undecided.any()):
-        reply = search(rules, _rows(after.turned, undecided), plies - 1)
+        reply = search(rules, _rows(replies, undecided), plies - 1)
         scores[undecided] = -reply.amax(1)
     return scores.masked_fill(~legal, ILLEGAL)
 
@@ -146,17 +145,16 @@ def seen_by(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Positio
 
 
 def _play_all(rules: Rules, position: Position) -> tuple[Position, Tensor]:
-    """(B, M) boards after each of `rules.moves` (theirs and walls may be (B, 1)), and legality."""
-    walls = None if position.walls is None else position.walls[:, None]
-    each = Position(position.mine[:, None], position.theirs[:, None], walls)
-    return rules.play(each, rules.moves)
+    """(B, M) boards after each of `rules.moves` (theirs may be (B, 1)), and whether it is legal."""
+    boards = (position.mine, position.theirs, position.occupied)
+    after, moved = rules.play(Position(*(board[:, None] for board in boards)), rules.moves)
+    return after, moved != 0
 
 
 def _rows(position: Position, rows: Tensor | slice) -> Position:
     """The chosen rows of all boards, first spread to one shape."""
-    shape = position.occupied.shape
-    walls = None if position.walls is None else position.walls.expand(shape)[rows]
-    return Position(position.mine.expand(shape)[rows], position.theirs.expand(shape)[rows], walls)
+    boards = (position.mine, position.theirs, position.occupied)
+    return Position(*(board.expand_as(position.occupied)[rows] for board in boards))
 
 
 def _blocks(rules: Rules, position: Position) -> Tensor:
