@@ -147,7 +147,7 @@ def test_the_ladder_is_a_ladder_over_400_games(better, worse, generator):
 @pytest.mark.parametrize(("better", "worse"), LADDER, ids=lambda p: p.name)
 def test_the_ladder_stands_in_every_variant(modifier, better, worse, generator):
     result = play_match(Volley([modifier]), (better, worse), 100, generator)
-    assert result.total.score > 0.5  # measured 0.75 with wind, 0.88 and more elsewhere
+    assert result.total.score > 0.5  # measured 0.79 with wind, 0.85 and more elsewhere
 
 
 @pytest.mark.slow  # half a minute
