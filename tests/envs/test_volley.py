@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from envs.core import NUM_ACTIONS, take
 from envs.volley import BALL, Volley, swap_seats
 from envs.volley_backdrop import FOG_FLOOR, FOG_TOP, WINDS, palette_of
-from envs.volley_physics import HALF_WIDTH, MAX_TICKS, POINTS, WAIT_TICKS
+from envs.volley_physics import HALF_WIDTH, MAX_TICKS, POINTS, WAIT_TICKS, length
 from tests.oracles.volley import Match
 
 TOLERANCE = 1e-4
@@ -377,6 +377,34 @@ def is_torn(state, ball_radius):
     """Whether both players are near the ball: the left one is asked first, which is not fair."""
     apart = (state.bodies[:, :BALL, :2] - state.bodies[:, BALL:, :2]).norm(dim=2)
     return (apart < ball_radius + 1.5 + 1.8).all(1)  # in a tick they come 1.7 closer at most
+
+
+def test_a_length_is_the_same_to_the_last_bit_at_every_place_of_a_batch():
+    vectors = torch.randn(2, 20_000, generator=seeded(), dtype=torch.float64)
+    parts = vectors.split(5, 1)  # too few for the processor's wide registers
+    assert torch.equal(length(vectors), torch.cat([length(part) for part in parts]))
+
+
+def test_the_left_player_is_asked_first_where_both_touch_the_ball():
+    game = Volley(("bigball",))
+    players = [[-2, 4.1, 0, 0], [2, 4.1, 0, 0]]
+    state = step(game, court(game, (0.0, 5.2, 0, 0.98), players))
+    # 2.3 from both, within reach of 2.5: the left one pushes it to the right and the right one
+    # then farther back to the left
+    assert -0.2 < state.bodies[0, BALL, 0].item() < -0.01
+
+
+def test_a_match_that_ran_out_of_time_pays_nothing_for_a_ball_that_still_falls():
+    game = Volley()
+    state = court(game, (8, 2.35, 0, -5), lost=(2, 1))
+    state = dataclasses.replace(state, ticks=state.ticks + MAX_TICKS - 1)
+    after = step(game, state)
+    assert after.truncated.item()
+    assert not after.rewards.any()
+    for _ in range(5):
+        after = step(game, after)
+        assert not after.rewards.any()
+        assert after.lost.tolist() == [[2, 1]]
 
 
 @settings(max_examples=15, deadline=None)
