@@ -41,9 +41,9 @@ def test_random_games_follow_the_plain_board_step_by_step(game, generator):
 
 
 @pytest.mark.slow
-def test_ten_thousand_random_games_follow_the_plain_board_step_by_step(game):
-    boards = check_lockstep(game, 10_000, torch.Generator().manual_seed(1))
-    assert sum(board.winner is None for board in boards) > 5, "draws have been seen too"
+def test_thousands_of_random_games_follow_the_plain_board_step_by_step(game):
+    boards = check_lockstep(game, 4_000, torch.Generator().manual_seed(1))
+    assert sum(board.winner is None for board in boards) > 2, "draws have been seen too"
 
 
 @pytest.mark.parametrize(
