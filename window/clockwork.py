@@ -104,14 +104,13 @@ class Clockwork:
         self._ask()
 
     def _persons_action(self) -> int:
-        action = self._hand.take()
+        chosen = None if self.setting.stand_in is None else self.setting.stand_in(self.referee)
+        if chosen is not None:
+            self._hand.note(chosen)
+            return chosen
         if self.setting.stand_in is not None:
-            chosen = self.setting.stand_in(self.referee)
-            if chosen is None:
-                self.setting.stand_in, self._handed_back = None, True
-            else:
-                return chosen
-        return action
+            self.setting.stand_in, self._handed_back = None, True
+        return self._hand.take()
 
     def _first_legal(self, seat: int) -> int:
         return int(self.referee.state.legal_actions[0, seat].int().argmax())

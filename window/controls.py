@@ -37,6 +37,9 @@ class Hand(Protocol):
     def take(self) -> int:
         """The action of this tick."""
 
+    def note(self, action: int) -> None:
+        """Somebody else has chosen this one."""
+
     def release(self) -> None:
         """Let go of everything."""
 
@@ -72,6 +75,11 @@ class Steering:
             self._heading = UP
         return self._heading
 
+    def note(self, action: int) -> None:
+        """From here it goes straight on."""
+        self._turns.clear()
+        self._heading = action
+
     def release(self) -> None:
         """Forget the turns that wait, but not the way."""
         if self._heading is not None:
@@ -104,6 +112,9 @@ class Holding:
         jumps = any(key in JUMP_KEYS for key in keys)
         self._tapped.clear()
         return ACTIONS.index(NAMES[way, jumps])
+
+    def note(self, action: int) -> None:
+        """What is held down says all."""
 
     def release(self) -> None:
         """Let go of all keys."""

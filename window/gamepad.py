@@ -6,6 +6,8 @@ and go at any time.
 
 from __future__ import annotations
 
+import contextlib
+
 import pygame
 from pygame.event import Event
 
@@ -30,7 +32,8 @@ class Gamepads:
     def __init__(self) -> None:
         self._pads: dict[int, pygame.joystick.JoystickType] = {}
         self._pushed: dict[Source, int] = {}  # a stick's or cross's axis to its key
-        pygame.joystick.init()  # tells of pads that are there already by events
+        with contextlib.suppress(pygame.error):  # a system without joysticks is no trouble
+            pygame.joystick.init()  # tells of pads that are there already by events
 
     def translate(self, event: Event) -> list[Event]:
         """The keys that an event stands for; any other event is handed on as it is."""

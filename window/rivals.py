@@ -200,8 +200,8 @@ class ScriptedRival:
         """It does not mind."""
 
     def close(self) -> None:
-        """End its thread."""
-        self._worker.shutdown(wait=True)
+        """Let its thread end, without waiting for a decision that nobody needs any more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
 
 def _plain(action: int) -> Mind:

@@ -262,10 +262,10 @@ class VolleyBoard:
         if now.wind:
             self._draw_wind(surface, now.wind)
         share = 1 - now.ticks / MAX_TICKS
-        line = Rect(
-            self._place.left, 0, round(self._place.width * share), max(2, int(self._unit / 4))
-        )
-        line.bottom = self._place.bottom
+        inside = self._place.inflate(-2 * self._place.width // volley_paint.CORNER, 0)
+        height = max(2, int(self._unit / 4))
+        line = Rect(inside.left, 0, round(inside.width * share), height)
+        line.bottom = inside.bottom - height
         surface.fill(mix(self._palette.ground, (0, 0, 0), 0.45), line)
 
     def _draw_life(

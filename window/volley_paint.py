@@ -15,12 +15,12 @@ from pygame import Rect, Surface
 
 from envs.volley_backdrop import FOG_FLOOR, FOG_TOP, palette_of
 from envs.volley_physics import CEILING, GROUND, NET_HALF_WIDTH, PLAYER_RADIUS
-from window.theme import Colour, mix
+from window.theme import BACKGROUND, Colour, mix
 
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
-OVERSAMPLING = 3
 STRIPES = 14
+CORNER = 48  # part of the side
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +38,18 @@ def backdrop(side: int, modifiers: frozenset[str], net_height: float) -> Surface
         picture.blit(fog_band(side, palette.fog), (0, round((CEILING - FOG_TOP) * unit)))
     _draw_net(picture, palette.net, palette.tall_net, net_height, "tallnet" in modifiers)
     _draw_ground(picture, palette.ground, round((CEILING - GROUND) * unit))
+    _round_corners(picture, side // CORNER)
     return picture
+
+
+def _round_corners(picture: Surface, radius: int) -> None:
+    """What lies outside round corners is the window's own ground."""
+    side = picture.get_width()
+    axis = np.minimum(np.arange(side), side - 1 - np.arange(side))
+    away = (radius - axis).clip(0)
+    cover = (np.hypot(away[:, None], away[None, :]) - radius + 0.5).clip(0, 1)[..., None]
+    shades = pygame.surfarray.array3d(picture) * (1 - cover) + np.array(BACKGROUND) * cover
+    pygame.surfarray.blit_array(picture, shades.round().astype(np.uint8))
 
 
 def _sky(side: int, above: Colour, below: Colour) -> Surface:
@@ -85,13 +96,15 @@ def _draw_net(picture: Surface, colour: Colour, band: Colour, height: float, tal
     unit = side / CEILING
     width = round(2 * NET_HALF_WIDTH * unit)
     top = round((CEILING - height - NET_HALF_WIDTH) * unit)
-    post = Rect(side // 2 - width // 2, top, width, side - top)
-    pygame.draw.rect(picture, mix(colour, BLACK, 0.25), post, border_radius=width // 2)
-    face = post.inflate(-max(2, width // 4), 0).move(0, max(1, width // 8))
-    pygame.draw.rect(picture, colour, face, border_radius=width // 2)
+    post = Rect(0, top, width, side - top)
+    post.centerx = side // 2
+    for place, shade in ((post, mix(colour, BLACK, 0.3)), (post.inflate(-4, 0), colour)):
+        radius = place.width // 2
+        pygame.draw.aacircle(picture, shade, (place.centerx, top + width // 2), radius)
+        picture.fill(shade, place.move(0, width // 2))
     if tall:
         for n in range(1, STRIPES, 2):
-            stripe = Rect(face.left, top + n * side // 90, face.width, side // 90)
+            stripe = Rect(post.left + 2, top + n * side // 90, post.width - 4, side // 90)
             picture.fill(band, stripe)
 
 

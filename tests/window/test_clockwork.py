@@ -284,3 +284,21 @@ def test_moves_of_both_seats_reach_the_rules_in_the_right_places():
         headings = referee.state.headings[0]
         assert (int(headings[seat]), int(headings[1 - seat])) == (0, 3)
         assert torch.equal(referee.state.to_move, torch.ones(1, 2, dtype=torch.bool))
+
+
+def test_a_demonstration_gives_the_hand_back_and_goes_straight_on():
+    clock = begun("tron", Promise(*[0] * 50))
+    clock.setting.stand_in = ScriptedTurns([3, 3, None])
+    for _ in range(4):
+        clock.update(0.1)
+    assert clock.referee.state.headings[0, 0] == 3
+    assert clock.resting
+    assert clock.setting.stand_in is None
+
+
+class ScriptedTurns:
+    def __init__(self, actions):
+        self.actions = list(actions)
+
+    def __call__(self, referee):
+        return self.actions.pop(0)
