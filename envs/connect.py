@@ -7,7 +7,7 @@ This is the game as a batch of states; the rules are in `envs/connect_rules.py`,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -97,17 +97,13 @@ class Connect(Game[ConnectState]):
         """Boards without discs, seat 0 to move; pillars and fireflies by chance."""
         check_num_games(num_games)
         state = take(self._start, torch.zeros(num_games, dtype=torch.int64, device=self.device))
-        if self._layouts is None and self._scenes is None:
-            return state
-        shared = {name: value for name, value in state.__dict__.items()}
-        return ConnectState(**shared | self._drawn(state, generator))
+        return replace(state, **self._drawn(num_games, generator))
 
-    def _drawn(self, state: ConnectState, generator: Generator) -> dict[str, Tensor]:
-        """What chance gives to fresh games, for every row; nothing in most variants."""
+    def _drawn(self, num_games: int, generator: Generator) -> dict[str, Tensor]:
+        """What chance gives to fresh games; nothing in most variants."""
 
         def draw(size: int) -> Tensor:
-            rows = (state.num_games,)
-            return torch.randint(size, rows, generator=generator, device=self.device)
+            return torch.randint(size, (num_games,), generator=generator, device=self.device)
 
         drawn = {}
         if self._layouts is not None:
@@ -123,7 +119,8 @@ class Connect(Game[ConnectState]):
         four = mask[:, None].repeat(1, legal.shape[1])  # a contiguous mask is twice as fast
         two, kept = four[:, :NUM_SEATS].contiguous(), ~mask
         legal = torch.where(four, fresh.expand_as(legal), legal).view(torch.bool)
-        drawn = self._drawn(state, generator)
+        drawn = self._drawn(len(mask), generator)
+        drawn = {name: torch.where(mask, new, getattr(state, name)) for name, new in drawn.items()}
         return ConnectState(
             legal_actions=legal.view(-1, NUM_SEATS, NUM_ACTIONS),
             to_move=torch.where(two, self._start.to_move, state.to_move),
@@ -133,13 +130,9 @@ class Connect(Game[ConnectState]):
             ticks=state.ticks * kept,
             boards=state.boards.masked_fill(two, 0),
             seat=state.seat * kept,
-            walls=torch.where(mask, drawn["walls"], state.walls)
-            if "walls" in drawn
-            else state.walls,
+            walls=drawn.get("walls", state.walls),
             changed=state.changed * kept if self.modifiers else state.changed,
-            scene=torch.where(mask, drawn["scene"], state.scene)
-            if "scene" in drawn
-            else state.scene,
+            scene=drawn.get("scene", state.scene),
         )
 
     def from_boards(
