@@ -184,6 +184,7 @@ def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
         hint=AFTERWARDS,
         countdown="",
         notice="",
+        rules=(),
         show_mind=False,
         mind=None,
         aftermath=Aftermath(_given(shown.summary), _given(shown.sleep), board.thumbnail),

@@ -48,9 +48,11 @@ class Match:
         self._give_up = Button("Leave", "Esc")
         self._again = Button("Play again", "Enter", primary=True)
         self._menu = Button("Menu", "Esc")
+        game = self.referee.game
+        self._rules = [f"{n}: {w}" for n, w in game.MODIFIERS.items() if n in game.modifiers]
         setting.rival.begin(self.referee, setting.name)
         self.board.follow(self.referee)
-        by_the_clock = self.referee.game.ticks_per_s > 0
+        by_the_clock = game.ticks_per_s > 0
         self.pace: Pace = (Clockwork if by_the_clock else Turns)(setting, board)
 
     @property
@@ -162,6 +164,7 @@ class Match:
             hint=hint,
             countdown="" if self.over or self.paused else self.pace.countdown,
             notice=UNTRAINED if rival.untrained else "",
+            rules=self._rules,
             show_mind=self.show_mind,
             mind=self.mind,
             aftermath=self.aftermath,

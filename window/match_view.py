@@ -19,6 +19,7 @@ from window.theme import (
     BACKGROUND,
     BAD,
     EDGE,
+    FOCUS,
     MUTED,
     PANEL,
     PERSON,
@@ -49,6 +50,7 @@ class MatchView:
         hint: what to do, or what is going on.
         countdown: large letters over the board, or nothing.
         notice: what else has to be said, or nothing.
+        rules: a line about every modifier.
         show_mind: whether the mind overlay is open.
         mind: the rival's last decision.
         aftermath: what follows a game with the agent, once it has ended.
@@ -64,6 +66,7 @@ class MatchView:
     hint: str
     countdown: str
     notice: str
+    rules: Sequence[str]
     show_mind: bool
     mind: Mind | None
     aftermath: Aftermath | None
@@ -133,6 +136,21 @@ def _draw_play(canvas: Canvas, middle: Rect, view: MatchView) -> None:
     if view.show_mind:
         rest = Rect(middle.left, y, middle.width, middle.bottom - y)
         draw_mind_panel(canvas, rest, view.mind, view.board)
+    else:
+        _draw_rules(canvas, Rect(middle.left, y, middle.width, middle.bottom - y), view.rules)
+
+
+def _draw_rules(canvas: Canvas, place: Rect, rules: Sequence[str]) -> None:
+    """What is unlike the plain game, as far as there is room."""
+    before = canvas.surface.get_clip()
+    canvas.surface.set_clip(place)
+    y = place.top
+    for rule in rules:
+        canvas.disc((place.left + canvas.px(4), y + canvas.px(9)), 2.5, FOCUS)
+        left = place.left + canvas.px(16)
+        line = Rect(left, y, place.right - left, place.height)
+        y = canvas.paragraph(rule, line, 13.5, MUTED) + canvas.px(7)
+    canvas.surface.set_clip(before)
 
 
 def _draw_after(canvas: Canvas, middle: Rect, view: MatchView) -> None:
