@@ -111,8 +111,12 @@ def _light(alpha: bytes, columns: int, size: tuple[int, int]) -> tuple[Surface, 
     """Rows of alpha values, `columns` wide, blurred up to `size`; and which part is not dark."""
     alphas = np.frombuffer(alpha, np.uint8).reshape(-1, columns)
     pixels = np.dstack([np.full((*alphas.shape, 3), GLOW, np.uint8), alphas])
-    small = pygame.image.frombuffer(pixels.tobytes(), alphas.shape[::-1], "RGBA")
-    light = pygame.transform.smoothscale(small, size)
+    pixels = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), "edge")
+    small = pygame.image.frombuffer(pixels.tobytes(), pixels.shape[1::-1], "RGBA")
+    # the outermost pixels' centres come to lie on the edges: half a tile of them is cut off
+    tile = size[0] // columns, size[1] // len(alphas)
+    wide = pygame.transform.smoothscale(small, (size[0] + tile[0], size[1] + tile[1]))
+    light = wide.subsurface(Rect((tile[0] // 2, tile[1] // 2), size))
     if pygame.display.get_surface():
         light = light.convert_alpha()  # the window's own format is drawn twice as fast
     return light.premul_alpha(), light.get_bounding_rect(min_alpha=2)

@@ -12,9 +12,9 @@ import torch
 from tests.window.stand_in import StandIn
 from window import theme
 from window.display import open_window
-from window.overlay import expectation, prominence
+from window.overlay import Look, draw_looks, expectation, prominence
 from window.theme import AGENT, PERSON, Canvas, mix, shorten, split
-from window.thinker import read_mind
+from window.thinker import Mind, read_mind
 
 SIZES = [(640, 480), (1024, 704), (1920, 1080), (3840, 2160), (480, 640), (600, 1000), (2400, 600)]
 
@@ -145,6 +145,19 @@ def test_an_even_spread_of_saliency_gives_no_glow_and_a_certain_one_all():
     half = np.zeros((2, 2), np.float32)
     half[0] = 0.5
     assert prominence(half)[0, 0] == pytest.approx((0.5 - 0.25) / 0.75)
+
+
+def test_the_glow_is_brightest_in_the_middle_of_what_drew_the_eye():
+    open_window()
+    surface = pygame.Surface((640, 640))
+    saliency = np.full((8, 8), 0.1 / 63, np.float32)
+    saliency[6, 1] = 0.9
+    mind = Mind(0, (1.0,), 0.0, (), saliency, ())
+    draw_looks(Canvas(surface), Look((0, 0), 10, surface.get_rect()), mind)
+    light = pygame.surfarray.array3d(surface).sum(2)
+    brightest = np.argwhere(light == light.max()).mean(0)
+    assert np.abs(brightest - (120, 520)).max() < 6
+    assert light[500, 100] == 0
 
 
 def test_expectations_are_put_into_words():
