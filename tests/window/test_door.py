@@ -117,7 +117,7 @@ def test_without_a_display_a_game_is_printed_move_by_move(no_display, capsys, tm
 
 
 @pytest.mark.parametrize(
-    ("game", "opponent"), [("tron:fog", "stubborn:2"), ("volley:bigball", "volley/tracker")]
+    ("game", "opponent"), [("tron:fog", "stubborn:2"), ("volley:bigball", "random")]
 )
 def test_without_a_display_games_by_the_clock_are_told_too(
     no_display, capsys, tmp_path, weights, game, opponent
