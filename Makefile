@@ -1,6 +1,8 @@
 # Everything runs inside .venv, which `make setup` makes; a second call starts at once.
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests share the cores out among themselves, so torch gets one thread in each process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
@@ -23,10 +25,10 @@ play: $(STAMP) ## open the window and play
 	@$(BIN)/python play.py $(ARGS)
 
 test: $(STAMP) ## the fast tests
-	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+	$(PYTEST) -m "not slow and not gpu" $(ARGS)
 
 test-all: $(STAMP) ## every test that this machine can run
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: $(STAMP) ## style, types, layers
 	$(BIN)/ruff check .

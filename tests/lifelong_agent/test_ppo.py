@@ -91,6 +91,7 @@ def test_a_constant_reward_is_foreseen():
     assert values(learned(AlwaysOne, 6), GREY) == pytest.approx([1], abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_reward_that_can_be_seen_is_foreseen():
     algorithm = learned(SeenReward, 10)
     assert values(algorithm, BRIGHT) == pytest.approx([1], abs=0.2)
@@ -108,6 +109,7 @@ def test_a_better_action_is_preferred():
     assert value == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_better_action_may_depend_on_what_is_seen():
     algorithm = learned(SeenAction, 10)
     assert thoughts(algorithm, BRIGHT)[0][1] > 0.95

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 import envs
@@ -58,6 +59,7 @@ def test_the_loss_is_the_keeping_probability_where_it_matters_and_the_anchor_els
     assert math.isclose(float(loss), 2 * divergence + value, rel_tol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_drill_teaches_and_leaves_the_copy_it_is_held_to_alone() -> None:
     torch.manual_seed(0)
     network = DualStreamNetwork(NetworkConfig())

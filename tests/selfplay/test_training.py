@@ -169,6 +169,7 @@ def test_a_run_learns_and_freezes_copies_as_it_goes(whole):
     assert any(s.score != 0.5 for s in snapshots), "games against them were counted"
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_runs_and_others_do_not(tmp_path):
     for name, seed in (("first", 0), ("second", 0), ("other", 1)):
         trained(tmp_path / name, seed=seed, steps=2 * ROLLOUT)

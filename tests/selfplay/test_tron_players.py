@@ -229,6 +229,7 @@ def test_another_game_is_refused(player):
         player.act(game, game.init(1, seeded()), seats(1), seeded())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("better", "worse"), [(WallHugger(), Random()), (Voronoi(), WallHugger())])
 def test_the_lower_steps_of_the_ladder_are_steps(better, worse):
     game = make("")
@@ -264,6 +265,7 @@ def test_stubborn_players_do_not_ask_chance():
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_thirty_seeds_go_thirty_ways():
     assert len({way_of(TronStubborn(seed)) for seed in range(30)}) == 30
 

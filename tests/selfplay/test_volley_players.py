@@ -126,6 +126,7 @@ def test_another_game_is_declined(generator):
         tracker().act(game, state, torch.zeros(2).long(), generator)
 
 
+@pytest.mark.slow
 def test_the_tracker_beats_a_random_player(generator):
     game = Volley()
     results = play_out(game, game.init(16, generator), (tracker(), Random()), 0, generator)
