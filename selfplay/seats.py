@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Generator, Tensor, arange, multinomial
 
 from envs import Game, State
+from envs.opponents import Opponent, RandomOpponent
 
 AnyGame = Game[Any]
 
 
-class Player(Protocol):
-    """Takes one seat in each of B games."""
+Player = Opponent
+"""Whoever can take a seat in each of B games: `name`, `act`, `reset`."""
 
-    name: str
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Choose (B,) int64 actions for `seat` ((B,) int64); rows not to move are ignored."""
-
-    def reset(self, mask: Tensor) -> None:
-        """New games begin in the rows where `mask` ((B,) bool) is True."""
+Random = RandomOpponent
+"""Any legal action, all equally likely."""
 
 
 class Stateless:
@@ -44,13 +40,3 @@ def legal_of(state: State, seat: Tensor) -> Tensor:
     return state.legal_actions.gather(
         1, seat[:, None, None].expand(-1, 1, state.legal_actions.shape[2])
     )[:, 0]
-
-
-class Random(Stateless):
-    """Any legal action, all equally likely."""
-
-    name = "random"
-
-    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
-        """Draw one."""
-        return choose(legal_of(state, seat).float(), generator)
