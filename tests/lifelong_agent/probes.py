@@ -10,7 +10,9 @@ from lifelong_agent.policy import NetworkConfig
 
 SHAPE = (3, 16, 16)
 SMALL = NetworkConfig(
-    eyes=EyesConfig(channels=8, blocks=1, grid=4, glance=8, crop=8, looks=1, reading=32),
+    eyes=EyesConfig(
+        channels=8, blocks=1, grid=4, glance=8, crop=8, looks=1, reading=32, keys=8, associations=8
+    ),
     circuits=CircuitConfig(series=32, fast=32, reverberating=16, after_discharge=8),
 )
 DARK, GREY, BRIGHT = 40, 128, 220
