@@ -180,8 +180,8 @@ class Eyes(nn.Module):
             ventral = self.trunk(F.relu(self.stem(light)))
             if not self.config.looks:
                 return torch.as_tensor(ventral).float(), torch.empty(0)
-            where = self.dorsal(light).unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
-            where = F.relu(where + self.context(ventral)[:, :, :, None, :, None])
+            context = F.interpolate(self.context(ventral), scale_factor=float(patch))
+            where = F.relu(self.dorsal(light) + context)
         return torch.as_tensor(ventral).float(), torch.as_tensor(where).float().flatten(2)
 
     def _inhibition(self, spot: Tensor) -> Tensor:
@@ -240,21 +240,16 @@ def pool(frames: Tensor, side: int) -> Tensor:
         mean = F.adaptive_avg_pool2d(wide, side)
         most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
         return torch.cat([mean, most, least], 1).to(torch.uint8)
-    lines = frames.unflatten(2, (side, height // side)).unbind(3)  # (N, C, side, W) each
+    num, channels = frames.shape[:2]
+    lines = frames.view(num, channels, side, height // side, width).unbind(3)
     most = least = lines[0]
     total = lines[0].to(torch.int16 if height * width < 128 * side**2 else torch.int32)
     for line in lines[1:]:
         most, least, total = torch.maximum(most, line), torch.minimum(least, line), total + line
-    squares = (-1, width // side)
-    mean = total.unflatten(3, squares).sum(-1, dtype=total.dtype) // (height * width // side**2)
-    return torch.cat(
-        [
-            mean.to(torch.uint8),
-            most.unflatten(3, squares).amax(-1),
-            least.unflatten(3, squares).amin(-1),
-        ],
-        1,
-    )
+    squares = (num, channels, side, side, width // side)
+    mean = total.view(squares).sum(-1, dtype=total.dtype) // (height * width // side**2)
+    pools = [mean.to(torch.uint8), most.view(squares).amax(-1), least.view(squares).amin(-1)]
+    return torch.cat(pools, 1)
 
 
 def crop_windows(frames: Tensor, spots: Tensor, grid: int, crop: int) -> Tensor:

@@ -354,13 +354,24 @@ class LifelongPPO(BaseAlgorithm):
         policy = losses.policy_loss(log_prob, old_log_prob, normal, c.clip)
         critic = losses.value_loss(value, returns)
         entropy = losses.entropy(log_probs)
-        return {
-            "loss": policy + c.value_weight * critic - c.entropy_weight * entropy,
+        more = self._more_losses(log_probs, rows)
+        loss = policy + c.value_weight * critic - c.entropy_weight * entropy
+        return more | {
+            "loss": loss + sum(more.values()),
             "policy_loss": policy,
             "value_loss": critic,
             "entropy": entropy,
             "approx_kl": losses.approximate_kl(log_prob.detach(), old_log_prob),
         }
+
+    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+        """What else is to be made small, for algorithms that build on this one.
+
+        Args:
+            log_probs: (T, M, A) of the minibatch.
+            rows: (M,) int64, its rows of the rollout.
+        """
+        return {}
 
     def _descend(self, loss: Tensor) -> None:
         self.policy.optimizer.zero_grad()

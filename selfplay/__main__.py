@@ -56,6 +56,9 @@ class Train(Options):
     """At the start; falls linearly to a tenth."""
     entropy: float = 0.025
     """Weight of the entropy bonus."""
+    lessons: int = 0
+    """Ask teachers (search of 4 plies, voronoi-2, predictor) in the first decisions; their weight
+    falls linearly."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the ventral stream; auto: bfloat16 where the processor has it."""
 
@@ -72,6 +75,7 @@ class Train(Options):
                 opponents=_shares(self.opponents),
                 learning_rate=self.learning_rate,
                 entropy_weight=self.entropy,
+                lessons=self.lessons,
                 steps=self.steps,
                 seed=self.seed,
                 device=str(device),

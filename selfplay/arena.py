@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,18 @@ class Arena(ABC):
             frames[rows] = self.game.mirror_frames(frames[rows])
             legal = torch.where(flipped[:, None], legal[:, self.mirror_actions], legal)
         return Observation(frames, legal, seat)
+
+    @property
+    def _seats(self) -> tuple[Tensor, ...]:
+        """The learner's seats, (B,) each, in the order of the rows."""
+        return (self.seat,)
+
+    def ask(self, teacher: Callable[[AnyGame, State, Tensor], Tensor]) -> Tensor:
+        """What a teacher makes of every decision, (num_rows, A), by the names that are shown."""
+        said = torch.cat([teacher(self.game, self.state, seat) for seat in self._seats])
+        if self.mirror_actions is None:
+            return said
+        return torch.where(self.flipped[:, None], said[:, self.mirror_actions], said)
 
     def _draw_openings(self) -> Tensor:
         return torch.randint(
@@ -214,7 +227,6 @@ class TickArena(Arena):
 
     @property
     def _seats(self) -> tuple[Tensor, ...]:
-        """The learner's seats, (B,) each, in the order of the rows."""
         return (self.seat, 1 - self.seat) if self.opponent is None else (self.seat,)
 
     def observe(self) -> Observation:

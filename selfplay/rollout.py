@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Generator, Tensor
 
@@ -58,6 +60,10 @@ class Arenas:
     def observe(self) -> Observation:
         """All arenas' observations, one after another."""
         return join([arena.observe() for arena in self.arenas])
+
+    def ask(self, teachers: Mapping[str, Callable[[AnyGame, State, Tensor], Tensor]]) -> Tensor:
+        """What the teacher of each game (by name) makes of every decision, (num_rows, A)."""
+        return torch.cat([arena.ask(teachers[arena.game.name]) for arena in self.arenas])
 
     def advance(self, actions: Tensor) -> Outcome:
         """Hand every arena its actions."""

@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from lifelong_agent.weights import (
 )
 from selfplay.arena import Arena, Tally, make_arena
 from selfplay.league import League, Snapshot, freeze
+from selfplay.lessons import TaughtPPO
 from selfplay.players import NetworkPlayer, make_scripted
 from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player, Random
@@ -56,6 +58,7 @@ class TrainConfig:
         max_opening_plies: depth of those positions.
         learning_rate: at the start; falls linearly to a tenth.
         entropy_weight: of the entropy bonus; at 0.01 the policy settled too early.
+        lessons: decisions in which teachers are asked, too (see `lessons`); 0 for none.
         averaging: share of the average of weights that is kept from rollout to rollout; the
             average is what is shipped, the network itself goes on learning.
         snapshot_steps: learner decisions between snapshots.
@@ -81,6 +84,7 @@ class TrainConfig:
     max_opening_plies: int = 24
     learning_rate: float = 6e-4
     entropy_weight: float = 0.025
+    lessons: int = 0
     averaging: float = 0.98
     snapshot_steps: int = 400_000
     checkpoint_s: float = 180.0
@@ -115,7 +119,8 @@ class Trainer:
         self.scripted_arenas: list[Arena] = []
         self.snapshot_arenas: list[Arena] = []
         self.arenas = Arenas([a for i in range(len(self.games)) for a in self._arenas(i)])
-        self.algorithm = LifelongPPO(
+        kind = partial(TaughtPPO, lessons=config.lessons) if config.lessons else LifelongPPO
+        self.algorithm = kind(
             "DualStreamPolicy",
             self.arenas,
             learning_rate=self._learning_rate,

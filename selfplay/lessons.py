@@ -1,0 +1,98 @@
+"""Lessons: while the network learns by itself, it is also told what a teacher would have done.
+
+Teachers are scripted players. The weight of their word falls to nothing, so that the network may
+surpass them. It is asked in the learner's own positions; nobody else's games are imitated.
+
+Source: kickstarting, arXiv:1803.03835; on the learner's own positions: arXiv:1011.0686.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from envs import NUM_ACTIONS, State
+from lifelong_agent.experience import Outcome, Rollout, Stream
+from lifelong_agent.ppo import LifelongPPO
+from selfplay.connect_players import ILLEGAL, look_ahead, seen_by
+from selfplay.rollout import Arenas
+from selfplay.seats import AnyGame, Player
+from selfplay.tron_players import Voronoi
+from selfplay.volley_players import predictor
+
+Teacher = Callable[[AnyGame, State, Tensor], Tensor]
+"""Game, state, (B,) seats to (B, A) bool: the actions it approves of, all where it has no say."""
+
+PLIES = 4
+
+
+def judge_connect(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+    """The moves that keep the best outcome (win, unclear, loss) that search of 4 plies can see."""
+    known, position = seen_by(game, state, seat)
+    scores = look_ahead(known, position, PLIES)
+    outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
+    return outcome == outcome.amax(1, keepdim=True)
+
+
+def imitate(player: Player) -> Teacher:
+    """Approve of what `player` does."""
+    chance = Generator().manual_seed(0)  # breaks its ties only
+
+    def teach(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+        return F.one_hot(player.act(game, state, seat, chance), NUM_ACTIONS).bool()
+
+    return teach
+
+
+TEACHERS: dict[str, Teacher] = {
+    "connect": judge_connect,
+    "tron": imitate(Voronoi(2)),
+    "volley": imitate(predictor()),
+}
+
+
+def lesson_loss(log_probs: Tensor, approved: Tensor) -> Tensor:
+    """Mean over rows of -log of the probability of doing what the teacher approves of.
+
+    L = mean_i [ -log sum_{a in approved_i} pi(a | i) ]
+
+    Args:
+        log_probs: (..., A) float.
+        approved: (..., A) bool, at least one action in each row.
+    """
+    return -log_probs.masked_fill(~approved, -1e9).logsumexp(-1).mean()
+
+
+class TaughtPPO(LifelongPPO):
+    """PPO over `Arenas` whose loss has the word of teachers in it.
+
+    Args:
+        lessons: decisions after which nobody is asked any more; the weight falls linearly.
+    """
+
+    def __init__(self, *args: Any, lessons: int, **kwargs: Any) -> None:
+        self.lessons = lessons
+        super().__init__(*args, **kwargs)
+
+    @property
+    def lesson_weight(self) -> float:
+        """From 1 to 0."""
+        return max(0.0, 1 - self.num_timesteps / self.lessons)
+
+    def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
+        if self.lesson_weight:
+            assert isinstance(stream, Arenas)
+            if t == 0:
+                self.approved = torch.zeros_like(rollout.legal_actions)
+            self.approved[t] = stream.ask(TEACHERS)
+        return super()._decide(t, stream, rollout)
+
+    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+        if not self.lesson_weight:
+            return {}
+        lesson = lesson_loss(log_probs, self.approved[:, rows])
+        return {"lesson_loss": self.lesson_weight * lesson}

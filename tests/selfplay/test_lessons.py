@@ -1,0 +1,112 @@
+"""Lessons: what teachers say, how it is weighed, and that it is learned."""
+
+import dataclasses
+import functools
+
+import pytest
+import torch
+
+import envs
+from lifelong_agent.policy import NetworkConfig
+from lifelong_agent.ppo import PPOConfig
+from selfplay import training
+from selfplay.arena import make_arena
+from selfplay.lessons import TEACHERS, judge_connect, lesson_loss
+from selfplay.seats import Random
+from selfplay.training import TrainConfig, Trainer
+from tests.lifelong_agent.probes import SMALL
+from tests.oracles.boards import state_of
+from tests.oracles.connect import Board
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_lesson_costs_as_much_as_the_approved_actions_are_unlikely():
+    log_probs = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]]).log()
+    approved = torch.tensor([[True, True, False], [False, False, True]])
+    wanted = -(torch.tensor(0.75).log() + torch.tensor(0.1).log()) / 2
+    assert lesson_loss(log_probs, approved).item() == pytest.approx(wanted.item())
+    assert lesson_loss(log_probs, torch.ones_like(approved)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_judge_of_connect_approves_of_the_win_and_of_all_where_it_sees_none():
+    game = envs.make("connect")
+    state = state_of(game, [Board.after([0, 6, 0, 6, 0, 6]), Board.after([])])
+    approved = judge_connect(game, state, state.seat)
+    assert approved[0].nonzero()[:, 0].tolist() == [0]
+    assert approved[1, :7].all()
+    assert not approved[:, 7:].any()
+
+
+@pytest.mark.parametrize("name", sorted(TEACHERS))
+def test_teachers_are_asked_in_the_names_that_the_learner_is_shown(name):
+    game = envs.make(name)
+    arena = make_arena(game, 12, None, game.init(12, seeded()), seeded())
+    for _ in range(8):
+        legal = arena.observe().legal_actions
+        said = arena.ask(TEACHERS[name])
+        assert said.any(1).all()
+        assert (legal | ~said).all(), "no teacher approves of what is illegal"
+        arena.flipped.zero_()
+        plain = arena.ask(TEACHERS[name])
+        assert plain.shape == said.shape == (arena.num_rows, 16)
+        actions = torch.multinomial(arena.observe().legal_actions.float(), 1, generator=seeded())
+        arena.advance(actions[:, 0])
+
+
+def test_what_is_said_of_a_flipped_row_is_flipped():
+    game = envs.make("connect")
+    arena = make_arena(game, 2, Random(), game.init(2, seeded()), seeded())
+
+    def first_column(game, state, seat):
+        return torch.arange(16).expand(2, -1) == 0
+
+    arena.flipped = torch.tensor([False, True])
+    assert arena.ask(first_column).int().argmax(1).tolist() == [0, 6]
+
+
+@pytest.fixture
+def taught(tmp_path, monkeypatch):
+    """Runs a small network on tron with lessons; returns the trainer and the lesson losses."""
+    monkeypatch.setattr(
+        training, "NetworkConfig",
+        lambda eyes: NetworkConfig(
+            eyes=dataclasses.replace(SMALL.eyes, precision=eyes.precision), circuits=SMALL.circuits
+        ),
+    )  # fmt: skip
+    monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=8))
+
+    def run(steps, lessons):
+        config = TrainConfig(
+            games=("tron",), steps=steps, num_games=32, lessons=lessons, learning_rate=2e-3,
+            opponents=(), max_opening_plies=4,
+        )  # fmt: skip
+        trainer = Trainer(config, tmp_path)
+        losses = []
+        more = trainer.algorithm._more_losses
+
+        def note(log_probs, rows):
+            parts = more(log_probs, rows)
+            losses.append(float(parts["lesson_loss"].detach()) if parts else 0.0)
+            return parts
+
+        trainer.algorithm._more_losses = note
+        trainer.run()
+        return trainer, losses
+
+    return run
+
+
+@pytest.mark.slow
+def test_lessons_are_learned(taught):
+    _, losses = taught(32 * 8 * 12, 10**9)
+    assert sum(losses[-8:]) / 8 < 0.9 * sum(losses[:8]) / 8
+
+
+def test_the_teachers_word_falls_to_nothing(taught):
+    trainer, losses = taught(32 * 8 * 4, 32 * 8 * 2)
+    assert trainer.algorithm.lesson_weight == 0
+    assert losses[0] > 0
+    assert losses[-8:] == [0.0] * 8, "in the last rollout nobody was asked"
