@@ -100,6 +100,9 @@ class Rollout:
 class VecEnvStream:
     """Any Stable-Baselines3 `VecEnv` as a stream; episodes are one-seated.
 
+    Where the environments have a method `action_masks` (sb3-contrib's convention), no action is
+    taken that it forbids.
+
     Args:
         env: a vectorised environment with image observations and `Discrete` actions.
         device: where tensors go.
@@ -115,14 +118,19 @@ class VecEnvStream:
         self.infos: list[dict[str, Any]] = []
         self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
         self._sign = torch.ones(self.num_rows, device=device)
-        self._obs = self._observation(np.asarray(env.reset()))
+        self._is_masked = env.has_attr("action_masks")
+        self._all = torch.ones(self.num_rows, self.num_actions, dtype=torch.bool, device=device)
+        self._obs = self._observation(np.asarray(env.reset()), self._legal_actions())
 
-    def _observation(self, frames: np.ndarray[Any, Any]) -> Observation:
-        rows = len(frames)
+    def _legal_actions(self) -> Tensor:
+        if not self._is_masked:
+            return self._all
+        masks = np.stack(self.env.env_method("action_masks"))
+        return torch.as_tensor(masks, dtype=torch.bool, device=self.device)
+
+    def _observation(self, frames: np.ndarray[Any, Any], legal_actions: Tensor) -> Observation:
         return Observation(
-            torch.as_tensor(frames, device=self.device),
-            torch.ones(rows, self.num_actions, dtype=torch.bool, device=self.device),
-            self._seat[:rows],
+            torch.as_tensor(frames, device=self.device), legal_actions, self._seat[: len(frames)]
         )
 
     def observe(self) -> Observation:
@@ -132,12 +140,13 @@ class VecEnvStream:
     def advance(self, actions: Tensor) -> Outcome:
         """Step the environments."""
         frames, rewards, dones, self.infos = self.env.step(actions.cpu().numpy())
-        self._obs = self._observation(np.asarray(frames))
+        self._obs = self._observation(np.asarray(frames), self._legal_actions())
         cut = [i for i, info in enumerate(self.infos) if info.get("TimeLimit.truncated")]
         truncated = None
         if cut:
             last = np.stack([self.infos[i]["terminal_observation"] for i in cut])
-            truncated = (torch.tensor(cut, device=self.device), self._observation(last))
+            seen = self._observation(last, self._all[: len(cut)])
+            truncated = (torch.tensor(cut, device=self.device), seen)
         return Outcome(
             torch.as_tensor(rewards, dtype=torch.float32, device=self.device),
             torch.as_tensor(dones, device=self.device),

@@ -501,3 +501,28 @@ def test_observations_that_are_no_images_raise():
 def test_actions_that_are_not_discrete_raise():
     with pytest.raises((ValueError, AssertionError), match="Discrete"):
         new_algorithm(Steering)
+
+
+class Forbidden(Probe):
+    """Only the action of the parity of the hour may be taken; the other one is an error."""
+
+    length = 4
+
+    def action_masks(self):
+        return np.arange(2) == self.time % 2
+
+    def step(self, action):
+        assert self.action_masks()[action], "it was forbidden"
+        self.time += 1
+        return self.show(), 0.0, self.time >= self.length, False, {}
+
+    def show(self):
+        return screen(GREY)
+
+
+def test_what_an_environment_forbids_is_never_done():
+    algorithm = new_algorithm(Forbidden)
+    algorithm.learn(ROLLOUT)
+    legal = algorithm.rollout.legal_actions
+    assert (legal.sum(2) == 1).all()
+    assert torch.equal(algorithm.rollout.actions, legal.int().argmax(2))
