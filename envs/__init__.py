@@ -5,7 +5,17 @@ PettingZoo and Stable-Baselines3 are modules of their own, `envs.pettingzoo_view
 `envs.sb3_view`, so that nobody waits for what they do not use.
 """
 
-from envs.core import FRAME_SHAPE, NUM_ACTIONS, NUM_SEATS, Game, State, merge, put, take
+from envs.core import (
+    FRAME_SHAPE,
+    NUM_ACTIONS,
+    NUM_SEATS,
+    Game,
+    State,
+    concatenate,
+    merge,
+    put,
+    take,
+)
 from envs.gymnasium_view import register_ids
 from envs.registry import GAMES, list_variants, make
 
@@ -18,6 +28,7 @@ __all__ = [
     "NUM_SEATS",
     "Game",
     "State",
+    "concatenate",
     "list_variants",
     "make",
     "merge",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -73,6 +73,13 @@ def put(state: S, rows: Tensor, part: S) -> S:
             for f in dataclasses.fields(state)
         }
     )
+
+
+def concatenate(states: Sequence[S]) -> S:
+    """The games of all states, one after another."""
+    kind = type(states[0])
+    parts = {f.name: [getattr(s, f.name) for s in states] for f in dataclasses.fields(kind)}
+    return kind(**{name: torch.cat(tensors) for name, tensors in parts.items()})
 
 
 def merge(mask: Tensor, chosen: S, otherwise: S) -> S:

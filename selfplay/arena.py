@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from envs import Game, State, put, take
+from envs import Game, State, concatenate, put, take
 from lifelong_agent.experience import Observation, Outcome
 from selfplay.seats import Player, legal_of
 
@@ -111,9 +110,13 @@ class Arena(ABC):
         """The learner's seats, (B,) each, in the order of the rows."""
         return (self.seat,)
 
-    def ask(self, teacher: Callable[[AnyGame, State, Tensor], Tensor]) -> Tensor:
-        """What a teacher makes of every decision, (num_rows, A), by the names that are shown."""
-        said = torch.cat([teacher(self.game, self.state, seat) for seat in self._seats])
+    def decisions(self) -> tuple[State, Tensor]:
+        """The position behind every row, and the (num_rows,) seats that decide."""
+        copies = [self.state] * self.rows_per_game
+        return (copies[0] if len(copies) == 1 else concatenate(copies)), torch.cat(self._seats)
+
+    def as_shown(self, said: Tensor) -> Tensor:
+        """(num_rows, A) of actions of the game, by the names that the learner is shown."""
         if self.mirror_actions is None:
             return said
         return torch.where(self.flipped[:, None], said[:, self.mirror_actions], said)

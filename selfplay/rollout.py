@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Generator, Tensor
 
-from envs import FRAME_SHAPE, NUM_ACTIONS, State, merge
+from envs import FRAME_SHAPE, NUM_ACTIONS, State, concatenate, merge
 from lifelong_agent.experience import Observation, Outcome
 from selfplay.arena import AnyGame, Arena, join
 from selfplay.seats import choose
@@ -62,8 +62,18 @@ class Arenas:
         return join([arena.observe() for arena in self.arenas])
 
     def ask(self, teachers: Mapping[str, Callable[[AnyGame, State, Tensor], Tensor]]) -> Tensor:
-        """What the teacher of each game (by name) makes of every decision, (num_rows, A)."""
-        return torch.cat([arena.ask(teachers[arena.game.name]) for arena in self.arenas])
+        """What the teacher of each game (by name) makes of every decision, (num_rows, A).
+
+        Each teacher is asked once for all arenas of a game; actions go by the names that are shown.
+        """
+        said: dict[Arena, Tensor] = {}
+        for game in {id(arena.game): arena.game for arena in self.arenas}.values():
+            alike = [arena for arena in self.arenas if arena.game is game]
+            states, seats = zip(*[arena.decisions() for arena in alike], strict=True)
+            answer = teachers[game.name](game, concatenate(states), torch.cat(seats))
+            parts = torch.split(answer, [arena.num_rows for arena in alike])
+            said |= zip(alike, parts, strict=True)
+        return torch.cat([arena.as_shown(said[arena]) for arena in self.arenas])
 
     def advance(self, actions: Tensor) -> Outcome:
         """Hand every arena its actions."""

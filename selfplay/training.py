@@ -162,7 +162,8 @@ class Trainer:
         if sum(share for _, share in met) > MOST_SCRIPTED:
             raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
         scripted = [arena(share, make_scripted(name)) for name, share in met]
-        snapshots = [arena(c.snapshot_share / 2, Random()) for _ in range(2)]
+        num_met = 2 if len(self.games) == 1 else 1  # each costs a forward pass of its own
+        snapshots = [arena(c.snapshot_share / num_met, Random()) for _ in range(num_met)]
         rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
         mirrored = rows_left // (NUM_SEATS if game.simultaneous else 1)
         mirror = make_arena(game, mirrored, None, openings, self.generator)

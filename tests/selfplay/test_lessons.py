@@ -12,6 +12,7 @@ from lifelong_agent.ppo import PPOConfig
 from selfplay import training
 from selfplay.arena import make_arena
 from selfplay.lessons import TEACHERS, judge_connect, lesson_loss
+from selfplay.rollout import Arenas
 from selfplay.seats import Random
 from selfplay.training import TrainConfig, Trainer
 from tests.lifelong_agent.probes import SMALL
@@ -43,28 +44,50 @@ def test_the_judge_of_connect_approves_of_the_win_and_of_all_where_it_sees_none(
 @pytest.mark.parametrize("name", sorted(TEACHERS))
 def test_teachers_are_asked_in_the_names_that_the_learner_is_shown(name):
     game = envs.make(name)
-    arena = make_arena(game, 12, None, game.init(12, seeded()), seeded())
+    arenas = Arenas(
+        [
+            make_arena(game, 6, player, game.init(9, seeded()), seeded())
+            for player in (None, Random())
+        ]
+    )
     for _ in range(8):
-        legal = arena.observe().legal_actions
-        said = arena.ask(TEACHERS[name])
+        legal = arenas.observe().legal_actions
+        said = arenas.ask(TEACHERS)
+        assert said.shape == (arenas.num_rows, 16)
         assert said.any(1).all()
         assert (legal | ~said).all(), "no teacher approves of what is illegal"
+        arenas.advance(torch.multinomial(legal.float(), 1, generator=seeded())[:, 0])
+
+
+def test_a_teacher_is_asked_once_about_all_arenas_of_its_game_row_by_row():
+    tron, connect = envs.make("tron"), envs.make("connect")
+    rooms = [(tron, 2, None), (connect, 3, Random()), (tron, 3, Random())]
+    arenas = Arenas(
+        [make_arena(g, num, p, g.init(4, seeded()), seeded(num)) for g, num, p in rooms]
+    )
+    asked = []
+
+    def note(game, state, seat):
+        asked.append((game.name, seat.tolist()))
+        return torch.nn.functional.one_hot(state.ticks.long() + seat, 16).bool()
+
+    for arena in arenas.arenas:
         arena.flipped.zero_()
-        plain = arena.ask(TEACHERS[name])
-        assert plain.shape == said.shape == (arena.num_rows, 16)
-        actions = torch.multinomial(arena.observe().legal_actions.float(), 1, generator=seeded())
-        arena.advance(actions[:, 0])
+    said = arenas.ask({"tron": note, "connect": note})
+    seats = [arena.observe().seat for arena in arenas.arenas]
+    assert asked == [
+        ("tron", torch.cat([seats[0], seats[2]]).tolist()),
+        ("connect", seats[1].tolist()),
+    ]
+    assert said.int().argmax(1).tolist() == torch.cat(seats).tolist()
 
 
 def test_what_is_said_of_a_flipped_row_is_flipped():
     game = envs.make("connect")
     arena = make_arena(game, 2, Random(), game.init(2, seeded()), seeded())
-
-    def first_column(game, state, seat):
-        return torch.arange(16).expand(2, -1) == 0
-
     arena.flipped = torch.tensor([False, True])
-    assert arena.ask(first_column).int().argmax(1).tolist() == [0, 6]
+    first_column = torch.arange(16).expand(2, -1) == 0
+    assert arena.as_shown(first_column).int().argmax(1).tolist() == [0, 6]
 
 
 @pytest.fixture

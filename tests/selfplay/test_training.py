@@ -116,7 +116,7 @@ def test_players_are_met_only_in_the_games_that_they_play(tmp_path):
     trainer = Trainer(config, tmp_path)
     met = [(a.game.name, a.opponent.name) for a in trainer.scripted_arenas]
     assert met == [("connect", "connect/one_ply"), ("connect", "random"), ("tron", "random")]
-    assert [arena.num_rows for arena in trainer.arenas.arenas] == [4, 2, 2, 4, 4, 6, 2, 4, 4]
+    assert [arena.num_rows for arena in trainer.arenas.arenas] == [4, 2, 2, 8, 6, 2, 8]
 
 
 def test_scripted_players_may_not_take_a_whole_game(tmp_path):
