@@ -33,6 +33,7 @@ from selfplay.players import make_player
 from selfplay.training import TrainConfig, Trainer, best_precision
 
 OUT = Console()
+LEAST_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ class Train(Options):
     opponents: str = ",".join(f"{name}={share}" for name, share in TrainConfig.opponents)
     """Scripted opponents and their shares of the games; an eighth meets former selves, the rest
     are mirror games."""
+    batch: int = TrainConfig.num_games
+    """Decisions of the learner at a time, in all games together."""
     learning_rate: float = 6e-4
     """At the start; falls linearly to a tenth."""
     entropy: float = 0.025
@@ -67,6 +70,8 @@ class Train(Options):
         device = checked_device(self.device)
         if self.steps < 1:
             raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
+        if self.batch < LEAST_BATCH:
+            raise ValueError(f"a batch is at least {LEAST_BATCH} decisions, not {self.batch}")
         if self.resume is not None:
             trainer = Trainer.resume(self.resume, steps=self.steps)
         else:
@@ -77,6 +82,7 @@ class Train(Options):
                 entropy_weight=self.entropy,
                 lessons=self.lessons,
                 steps=self.steps,
+                num_games=self.batch,
                 seed=self.seed,
                 device=str(device),
                 precision=best_precision() if self.precision == "auto" else self.precision,
