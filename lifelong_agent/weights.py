@@ -179,15 +179,12 @@ def load_network_and_keys(
 def trained_games(directory: Path) -> tuple[str, ...]:
     """The variants that a saved network was trained on, as the notes beside it say.
 
-    A drilled network has trained on `connect`, the only game with drills.
-
     Raises:
         ValueError: if the notes cannot be read.
     """
     stem = directory / "network.safetensors", directory / "network.json"
     notes = read_json(_description_of(*stem))
-    drilled = ("connect",) if "drilled_positions" in notes else ()
-    return tuple(str(name) for name in notes.get("games", drilled))
+    return tuple(str(name) for name in notes.get("games", ()))
 
 
 def build_network(description: Any, path: Path) -> DualStreamNetwork:

@@ -14,7 +14,7 @@ from rich.table import Table
 import envs
 from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
-from lifelong_agent.weights import load_network_and_keys, save_network
+from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from selfplay import bench
 from selfplay.adapt import adapt
 from selfplay.bench_games import bench_games
@@ -172,11 +172,15 @@ class Practise(Options):
         """Practise."""
         if not self.minutes > 0 or not 1 <= self.plies <= 6:
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
-        network, keys = load_network_and_keys(self.start or PRETRAINED)
-        drill = Drill(network, DrillConfig(self.plies, precision=best_precision()), self.seed)
+        start = self.start or PRETRAINED
+        network, keys = load_network_and_keys(start)
+        games = trained_games(start) or ("connect",)
+        config = DrillConfig(self.plies, precision=best_precision(), kept=games)
+        drill = Drill(network, config, self.seed)
         with progress_bar("practising", int(self.minutes * 60), "s") as tell:
             positions = drill.run(self.minutes * 60, lambda done: tell(done, ""))
-        save_network(self.out, drill.average, keys, drilled_positions=positions)
+        notes = {"games": list(games), "drilled_positions": positions}
+        save_network(self.out, drill.average, keys, **notes)
         OUT.print(f"practised on {positions:,} positions: {self.out}")
         write_json(self.json, {"positions": positions, "out": str(self.out)})
 

@@ -11,6 +11,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,7 +21,7 @@ from envs.connect import Connect
 from envs.connect_rules import Position
 from lifelong_agent.losses import value_loss
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
-from selfplay.arena import TurnArena
+from selfplay.arena import Arena, TurnArena, make_arena
 from selfplay.connect_players import ILLEGAL, look_ahead, seen_by
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
@@ -34,6 +35,8 @@ class DrillConfig:
         plies: depth of the search that judges moves.
         num_games: batched games, in equal parts mirror games and each of `opponents`.
         opponents: scripted players.
+        kept: games that the network knows; besides those drills it plays mirror games of all but
+            classic `connect`, half as many in each, only to be held to what it was.
         learning_rate: at the start; falls linearly to a twentieth.
         averaging: share of the average of weights that is kept from step to step.
         anchor: weight of KL(before || now) where search sees nothing.
@@ -43,6 +46,7 @@ class DrillConfig:
     plies: int = 4
     num_games: int = 256
     opponents: tuple[str, ...] = ("connect/one_ply", "connect/negamax-2", "random")
+    kept: tuple[str, ...] = ("connect",)
     learning_rate: float = 4e-4
     averaging: float = 0.995
     anchor: float = 1.0
@@ -100,11 +104,19 @@ class Drill:
         openings = random_positions(game, 16 * config.num_games, 24, 0.5, self.generator)
         players = [None, *[make_scripted(name) for name in config.opponents]]
         share = config.num_games // len(players)
-        self.arenas = Arenas(
-            [TurnArena(game, share, player, openings, self.generator) for player in players]
-        )
+        practised: list[Arena] = [
+            TurnArena(game, share, player, openings, self.generator) for player in players
+        ]
+        kept = [envs.make(name) for name in config.kept if name != game.variant]
+        self.arenas = Arenas(practised + [self._mirror(other) for other in kept])
         self.states = torch.zeros(self.arenas.num_rows, 2, network.state_size)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+
+    def _mirror(self, game: envs.Game[Any]) -> Arena:
+        rows = self.config.num_games // 2
+        openings = random_positions(game, 4 * rows, 24, 0.5, self.generator)
+        games = rows // envs.NUM_SEATS if game.simultaneous else rows
+        return make_arena(game, games, None, openings, self.generator)
 
     def run(self, duration_s: float, tell: Callable[[int], None] = lambda _: None) -> int:
         """Practise for `duration_s` seconds; `tell` hears the seconds gone. Returns positions."""
@@ -144,9 +156,12 @@ class Drill:
         """(N, A) keeping moves as each row is shown, and (N,) whether they matter."""
         parts = []
         for arena in self.arenas.arenas:
+            if arena.game.variant != Connect.name:
+                nothing = torch.zeros(arena.num_rows, dtype=torch.bool)
+                parts.append((nothing[:, None].expand(-1, envs.NUM_ACTIONS), nothing))
+                continue
             game, position = seen_by(arena.game, arena.state, arena.seat)
             keep, matters = keeping_moves(game, position, self.config.plies)
-            flipped = keep[:, game.mirror_actions]
-            parts.append((torch.where(arena.flipped[:, None], flipped, keep), matters))
+            parts.append((arena.as_shown(keep), matters))
         keeps, matter = zip(*parts, strict=True)
         return torch.cat(keeps), torch.cat(matter)

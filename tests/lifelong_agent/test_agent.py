@@ -97,7 +97,7 @@ def test_without_a_memory_of_it_the_agent_plays_as_its_network_does(
         )
     assert torch.allclose(decision.probabilities, thought.log_probs.exp(), atol=1e-6)
     assert decision.probabilities[0, 7:].sum() == 0
-    assert decision.fixations.shape == (1, 1, 2)
+    assert decision.fixations.shape == (1, 2, 2)
 
 
 def test_the_recurrent_state_is_carried_within_a_game_and_not_between_games(
@@ -155,6 +155,6 @@ def test_a_missing_agent_is_named(tmp_path: Path) -> None:
 
 def test_it_knows_what_its_network_was_trained_on(network: DualStreamNetwork, tmp_path) -> None:
     assert LifelongAgent(network).trained_games == ()
-    assert LifelongAgent.pretrained().trained_games == ("connect",)  # its drills say so
+    assert LifelongAgent.pretrained().trained_games == ("connect", "tron", "volley")
     LifelongAgent(network, trained_games=("tron", "volley:moon")).save(tmp_path)
     assert LifelongAgent.load(tmp_path).trained_games == ("tron", "volley:moon")

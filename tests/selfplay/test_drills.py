@@ -9,6 +9,7 @@ from lifelong_agent.perception import Percept
 from lifelong_agent.policy import Thought
 from selfplay.connect_players import seen_by
 from selfplay.drills import Drill, DrillConfig, drill_loss, keeping_moves
+from tests.lifelong_agent.probes import SMALL
 
 
 def position(*columns: int) -> tuple:
@@ -68,3 +69,14 @@ def test_a_drill_teaches_and_leaves_the_copy_it_is_held_to_alone() -> None:
     losses = [drill.step() for _ in range(30)]
     assert sum(losses[-5:]) < sum(losses[:5])
     assert all(torch.equal(a, b) for a, b in zip(frozen, drill.before.parameters(), strict=True))
+
+
+def test_other_games_are_played_along_and_only_held_to_what_they_were() -> None:
+    network = DualStreamNetwork(SMALL)
+    drill = Drill(network, DrillConfig(1, num_games=32, kept=("connect", "tron", "volley:moon")))
+    games = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
+    assert games == [("connect", 8)] * 4 + [("tron", 16), ("volley:moon", 16)]
+    keep, matters = drill._judge()
+    assert keep.shape == (64, 16)
+    assert not matters[32:].any()
+    assert math.isfinite(drill.step())
