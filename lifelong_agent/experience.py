@@ -21,7 +21,7 @@ class Observation:
     """N decisions that are due.
 
     Attributes:
-        frames: (N, C, H, W) uint8.
+        frames: (N, C, H, W) uint8, or (N, size) float32 where observations are vectors.
         legal_actions: (N, A) bool.
         seat: (N,) int64, which of the row's two recurrent states decides.
     """
@@ -53,7 +53,7 @@ class Stream(Protocol):
     """A source of decisions with N rows."""
 
     num_rows: int
-    obs_shape: tuple[int, int, int]
+    obs_shape: tuple[int, ...]
     num_actions: int
 
     def observe(self) -> Observation:
@@ -104,7 +104,7 @@ class VecEnvStream:
     taken that it forbids.
 
     Args:
-        env: a vectorised environment with image observations and `Discrete` actions.
+        env: a vectorised environment with images or vectors and `Discrete` actions.
         device: where tensors go.
     """
 
@@ -114,7 +114,8 @@ class VecEnvStream:
         assert shape is not None
         self.env, self.device = env, device
         self.num_rows, self.num_actions = env.num_envs, int(env.action_space.n)
-        self.obs_shape = (shape[0], shape[1], shape[2])
+        self.obs_shape = shape
+        self._dtype = torch.uint8 if len(shape) == 3 else torch.float32
         self.infos: list[dict[str, Any]] = []
         self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
         self._sign = torch.ones(self.num_rows, device=device)
@@ -129,9 +130,8 @@ class VecEnvStream:
         return torch.as_tensor(masks, dtype=torch.bool, device=self.device)
 
     def _observation(self, frames: np.ndarray[Any, Any], legal_actions: Tensor) -> Observation:
-        return Observation(
-            torch.as_tensor(frames, device=self.device), legal_actions, self._seat[: len(frames)]
-        )
+        seen = torch.as_tensor(frames, dtype=self._dtype, device=self.device)
+        return Observation(seen, legal_actions, self._seat[: len(frames)])
 
     def observe(self) -> Observation:
         """The observations of the last step."""

@@ -223,6 +223,43 @@ class Eyes(nn.Module):
         return Percept(reading, torch.stack(maps, 1).view(rows, -1, side, side), centre)
 
 
+class VectorEye(nn.Module):
+    """What stands in for the eyes where observations are vectors: two dense layers, no looks.
+
+    Args:
+        size: of an observation.
+        config: of which only the width of the reading matters.
+    """
+
+    def __init__(self, size: int, config: EyesConfig) -> None:
+        super().__init__()
+        self.read = nn.Sequential(
+            nn.Linear(size, config.reading), nn.Tanh(),
+            nn.Linear(config.reading, config.reading), nn.Tanh(),
+        )  # fmt: skip
+
+    def set_precision(self, precision: str) -> None:
+        """Vectors are small: always float32."""
+
+    def glance(self, vectors: Tensor) -> Tensor:
+        """Nothing is pooled: (N, 0)."""
+        return vectors[:, :0]
+
+    def forward(self, vectors: Tensor, glances: Tensor | None = None) -> Percept:
+        """Read (N, size) float32."""
+        no_maps = torch.zeros(len(vectors), 0, 0, 0, device=vectors.device)
+        no_places = torch.zeros(len(vectors), 0, 2, dtype=torch.int64, device=vectors.device)
+        return Percept(self.read(vectors), no_maps, no_places)
+
+
+def make_eyes(obs_shape: tuple[int, ...], config: EyesConfig) -> Eyes | VectorEye:
+    """Eyes for images (C, H, W), a `VectorEye` for vectors (size,)."""
+    if len(obs_shape) == 1:
+        return VectorEye(obs_shape[0], config)
+    channels, height, width = obs_shape
+    return Eyes((channels, height, width), config)
+
+
 def pool(frames: Tensor, side: int) -> Tensor:
     """Mean (rounded down), maximum and minimum over a grid of `side` x `side` windows.
 

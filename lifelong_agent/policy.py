@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from lifelong_agent.circuits import CircuitConfig, Circuits, Episode
 from lifelong_agent.losses import mask_logits
-from lifelong_agent.perception import Eyes, EyesConfig, Percept
+from lifelong_agent.perception import EyesConfig, Percept, make_eyes
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """What a network is built from; stored beside its weights."""
 
-    obs_shape: tuple[int, int, int] = (3, 64, 64)
+    obs_shape: tuple[int, ...] = (3, 64, 64)
     num_actions: int = 16
     eyes: EyesConfig = field(default_factory=EyesConfig)
     circuits: CircuitConfig = field(default_factory=CircuitConfig)
@@ -73,7 +73,7 @@ class DualStreamNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.eyes = Eyes(config.obs_shape, config.eyes)
+        self.eyes = make_eyes(config.obs_shape, config.eyes)
         self.circuits = Circuits(config.eyes.reading, config.circuits)
         self.policy_head = nn.Linear(self.circuits.output_size, config.num_actions)
         self.value_head = nn.Linear(self.circuits.output_size, 1)
@@ -148,7 +148,7 @@ class DualStreamPolicy(BasePolicy):
     """The network as a Stable-Baselines3 policy with a carried state.
 
     Args:
-        observation_space: images, channel first, uint8.
+        observation_space: images, channel first, uint8, or vectors.
         action_space: `Discrete`.
         lr_schedule: progress remaining (1 to 0) to learning rate.
         network: sizes; shape and number of actions are taken from the spaces.
@@ -180,6 +180,8 @@ class DualStreamPolicy(BasePolicy):
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         frames = torch.as_tensor(obs)
+        if frames.dim() == 2:
+            frames = frames.float()
         hidden = self.network.initial_state(len(frames))
         if state is not None:
             hidden = torch.as_tensor(state[0], device=frames.device)
@@ -204,7 +206,17 @@ def _fit(
 ) -> NetworkConfig:
     if not isinstance(actions, spaces.Discrete):
         raise ValueError(f"actions must be Discrete, not {type(actions).__name__}")
-    if not isinstance(observations, spaces.Box) or len(observations.shape) != 3:
-        raise ValueError(f"observations must be images (channels, height, width): {observations}")
-    channels, height, width = observations.shape
-    return NetworkConfig((channels, height, width), int(actions.n), config.eyes, config.circuits)
+    if not isinstance(observations, spaces.Box) or not _is_seeable(observations):
+        raise ValueError(
+            "observations must be uint8 images (channels, height, width) or vectors: "
+            f"{observations}"
+        )
+    eyes = config.eyes
+    if len(observations.shape) == 3:  # a small image is looked at through a small window
+        eyes = replace(eyes, crop=min(eyes.crop, *observations.shape[1:]))
+    return NetworkConfig(observations.shape, int(actions.n), eyes, config.circuits)
+
+
+def _is_seeable(observations: spaces.Box) -> bool:
+    is_image = len(observations.shape) == 3 and observations.dtype == np.uint8
+    return is_image or len(observations.shape) == 1

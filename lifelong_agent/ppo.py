@@ -125,7 +125,7 @@ class LifelongPPO(BaseAlgorithm):
         self.n_envs = stream.num_rows
         self._set_spaces(stream.obs_shape, stream.num_actions)
 
-    def _set_spaces(self, obs_shape: tuple[int, int, int], num_actions: int) -> None:
+    def _set_spaces(self, obs_shape: tuple[int, ...], num_actions: int) -> None:
         self.observation_space = spaces.Box(0, 255, obs_shape, np.uint8)
         self.action_space = spaces.Discrete(num_actions)
 

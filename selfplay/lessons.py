@@ -74,6 +74,8 @@ class TaughtPPO(LifelongPPO):
         lessons: decisions after which nobody is asked any more; the weight falls linearly.
     """
 
+    approved: Tensor
+
     def __init__(self, *args: Any, lessons: int, **kwargs: Any) -> None:
         self.lessons = lessons
         super().__init__(*args, **kwargs)

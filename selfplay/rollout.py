@@ -50,7 +50,7 @@ def random_positions(
 class Arenas:
     """Several arenas as one stream (see `lifelong_agent.experience.Stream`)."""
 
-    obs_shape = FRAME_SHAPE
+    obs_shape: tuple[int, ...] = FRAME_SHAPE
     num_actions = NUM_ACTIONS
 
     def __init__(self, arenas: list[Arena]) -> None:

@@ -493,11 +493,6 @@ class Steering(Probe):
     action_space = spaces.Box(-1, 1, (2,), np.float32)
 
 
-def test_observations_that_are_no_images_raise():
-    with pytest.raises(ValueError, match="images"):
-        new_algorithm(Vector)
-
-
 def test_actions_that_are_not_discrete_raise():
     with pytest.raises((ValueError, AssertionError), match="Discrete"):
         new_algorithm(Steering)
@@ -526,3 +521,69 @@ def test_what_an_environment_forbids_is_never_done():
     legal = algorithm.rollout.legal_actions
     assert (legal.sum(2) == 1).all()
     assert torch.equal(algorithm.rollout.actions, legal.int().argmax(2))
+
+
+class TellsTheAction(gym.Env):
+    """A vector says which of two actions pays."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float64)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.vector = self.np_random.standard_normal(3)
+        return self.vector, {}
+
+    def step(self, action):
+        return self.vector, float(action == (self.vector[1] > 0)), True, False, {}
+
+
+def test_vectors_are_read_by_a_plain_eye(tmp_path):
+    algorithm = new_algorithm(TellsTheAction)
+    algorithm.learn(60 * ROLLOUT)
+    vectors = np.random.default_rng(0).standard_normal((200, 3))
+    actions, _ = algorithm.predict(vectors, deterministic=True)
+    assert (actions == (vectors[:, 1] > 0)).mean() > 0.95
+    algorithm.save(tmp_path / "vectors")
+    again = LifelongPPO.load(tmp_path / "vectors")
+    assert (again.predict(vectors, deterministic=True)[0] == actions).all()
+
+
+@pytest.mark.slow
+def test_a_pole_is_balanced():
+    env = make_vec_env("CartPole-v1", 16, seed=0)
+    knobs = PPOConfig(
+        num_steps=32, epochs=10, minibatches=2, discount=0.98, trace_decay=0.8, entropy_weight=0.0
+    )
+    algorithm = LifelongPPO("DualStreamPolicy", env, lambda left: 1e-3 * left, knobs, seed=0)
+    algorithm.learn(100_000)
+    mean, _ = evaluate_policy(algorithm, make_vec_env("CartPole-v1", 8, seed=1), 16)
+    assert mean > 400
+
+
+class Tiny(Probe):
+    """Ten by ten pixels in seven channels, as in MinAtar."""
+
+    observation_space = spaces.Box(0, 255, (7, 10, 10), np.uint8)
+
+    def show(self):
+        return np.full((7, 10, 10), BRIGHT if self.bright else DARK, np.uint8)
+
+
+def test_small_images_are_looked_at_through_a_small_window():
+    algorithm = new_algorithm(Tiny)
+    assert algorithm.policy.network.config.eyes.crop == 8
+    default = LifelongPPO("DualStreamPolicy", make_vec_env(Tiny, 2))
+    assert default.policy.network.config.eyes.crop == 10
+    default.learn(64)
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.Discrete(3), spaces.Box(0, 1, (2, 2)), spaces.Box(0.0, 1.0, (3, 32, 32))]
+)
+def test_what_cannot_be_seen_is_refused(space):
+    class Odd(Probe):
+        observation_space = space
+
+    with pytest.raises(ValueError, match=r"uint8 images .* or vectors"):
+        LifelongPPO("DualStreamPolicy", make_vec_env(Odd, 1))
