@@ -8,7 +8,7 @@
     ================........            the time left
 
 The whole world of 48 by 48 is shown: a pixel is 0.75 wide. The ball is drawn a third of a pixel
-larger than life, or it could not be seen. A ghost stands where its body would have been three
+larger than life, or it could not be seen. A ghost stands where its body would have been eight
 ticks ago at its present velocity: so the velocity can be seen, also just after a bounce and while
 the ball waits for its launch, and one frame tells all that the next one depends on.
 """
@@ -54,7 +54,7 @@ from envs.volley_physics import (
 )
 from envs.volley_stamps import CHUNK_FRAMES, STEPS, Figure, Layer, Panel, new_frames, pack
 
-GHOST_TICKS = 3
+GHOST_TICKS = 8
 GHOST_LIGHT = 0.45
 SWELL_PIXELS = 0.33
 CLUTTER_PERIOD = 360

@@ -99,6 +99,25 @@ class Associations(nn.Module):
         return torch.as_tensor(self.values((self.keys(cues) * self.scale).softmax(-1)))
 
 
+class Fovea(nn.Module):
+    """Reads a look in detail: (N, C, crop, crop) light to (N, width), two strided convolutions."""
+
+    def __init__(self, channels: int, crop: int, width: int) -> None:
+        super().__init__()
+        side = (crop + 3) // 4
+        self.detail = nn.Sequential(
+            nn.Conv2d(channels, 16, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+        )  # fmt: skip
+        self.read = nn.Linear(32 * side**2, width)
+
+    def forward(self, light: Tensor, dtype: torch.dtype) -> Tensor:
+        """Read, with the convolutions in `dtype`."""
+        with torch.autocast(light.device.type, dtype, enabled=dtype == torch.bfloat16):
+            detail = self.detail(light)
+        return torch.as_tensor(self.read(detail.flatten(1).float()))
+
+
 class Eyes(nn.Module):
     """The two streams and the loop between them.
 
@@ -129,7 +148,7 @@ class Eyes(nn.Module):
         self.conspicuous = nn.Parameter(torch.randn(config.keys) * config.keys**-0.5)
         self.recall = Associations(config.reading, config.associations)
         self.search = nn.Linear(config.reading, config.keys)
-        self.look = nn.Linear(channels * config.crop**2, config.reading)
+        self.look = Fovea(channels, config.crop, config.reading)
         self.place = nn.Embedding(config.glance**2, config.reading)
         self.gate = nn.Linear(2 * config.reading, config.reading)
         self.candidate = nn.Linear(config.reading, config.reading)
@@ -199,8 +218,8 @@ class Eyes(nn.Module):
         """
         crops = crop_windows(frames, spot, self.config.glance, self.config.crop)
         weight = 2 * torch.sigmoid(saliency.gather(1, spot[:, None]))
-        pixels = crops.flatten(1).float() / 128 - 1
-        seen = F.relu(self.look(pixels) + self.place(spot)) * weight
+        detail = self.look(crops.to(self._dtype) / 128 - 1, self._dtype)
+        seen = F.relu(detail + self.place(spot)) * weight
         opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
         return torch.as_tensor(reading + opening * self.candidate(seen))
 

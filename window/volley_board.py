@@ -33,7 +33,7 @@ from window.referee import Referee
 from window.theme import Canvas, Colour, mix
 from window.thinker import Mind
 
-GHOSTS = ((3.0, 38), (2.25, 60), (1.5, 86), (0.75, 116))  # ticks back, opacity
+GHOSTS = ((8.0, 38), (6.0, 60), (4.0, 86), (2.0, 116))  # ticks back, opacity
 SPLASH_S = 0.9
 EXCHANGED = (1, 0, BALL)
 
