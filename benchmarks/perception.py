@@ -1,0 +1,269 @@
+"""What looking is worth: eyes with R = 0, 1, 2, 3 looks learn to name details of two games.
+
+    python benchmarks/perception.py --steps 600 --seeds 3 --json looks.json
+
+The eyes are trained from nothing, with linear heads, on frames out of games between scripted
+players: in light cycles to tell which of the four moves would crash and where both heads are, in
+volleyball where the ball is and how it moves. No reward, no policy: what is measured is what can be
+read. Where the looks fall is compared with chance, with the middle of the screen, and with the most
+contrasted places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Generator, Tensor, nn
+
+import envs
+from envs.tron_screen import CELLS
+from envs.tron_tables import MOVES
+from envs.volley import BALL
+from lifelong_agent.perception import Eyes, EyesConfig, pool
+from selfplay.cli import Options, guarded, parse, progress_bar, write_json
+from selfplay.players import make_scripted
+from selfplay.seats import choose, legal_of
+from selfplay.training import best_precision
+
+NUM_GAMES, TICKS, EVERY = 256, 400, 5
+HELD_OUT_GAMES = 24
+SLIPS = 0.15  # share of random actions, for variety
+BATCH, LEARNING_RATE = 128, 1e-3
+SIDE, PLACES = 64, 16  # pixels of a screen, and places to look at, each way
+NEAR_PX = 6
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Labelled screens of one game.
+
+    Attributes:
+        screens: (N, 3, 64, 64) uint8, as seat 0 sees them.
+        yes: (N, Y) float32, 0 or 1.
+        numbers: (N, M) float32, standardised.
+        spot: (N, 2) float32, row and column in pixels of what should be looked at.
+    """
+
+    screens: Tensor
+    yes: Tensor
+    numbers: Tensor
+    spot: Tensor
+
+    def rows(self, chosen: Tensor) -> Frames:
+        """Some of them."""
+        return Frames(
+            self.screens[chosen], self.yes[chosen], self.numbers[chosen], self.spot[chosen]
+        )
+
+
+def label_tron(game: Any, state: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Which moves of seat 0 run into something; both heads; the own head's pixel."""
+    head, other = state.heads[:, 0], CELLS - 1 - state.heads[:, 1]
+    targets = game.next_cells[head[:, None] * len(MOVES) + torch.arange(len(MOVES))]
+    blocked = [game._is_blocked(state, targets[:, [k, k]])[:, 0] for k in range(len(MOVES))]
+    places = torch.stack([head % 32, head // 32, other % 32, other // 32], 1).float()
+    return torch.stack(blocked, 1).float(), places, places[:, [1, 0]] * 2 + 1
+
+
+def label_volley(game: Any, state: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """No questions; the ball's place and velocity; its pixel."""
+    ball = state.bodies[:, BALL].float()
+    spot = torch.stack([48 - ball[:, 1], ball[:, 0] + 24], 1) * SIDE / 48
+    return torch.zeros(len(ball), 0), ball, spot
+
+
+WORLDS = (
+    ("tron", ("tron/wall_hugger", "tron/voronoi"), label_tron),
+    ("volley", ("volley/predictor", "volley/tracker"), label_volley),
+)
+
+
+def watch(world: int, seed: int) -> Frames:
+    """Frames of `NUM_GAMES` games, every fifth tick, all games of a tick together."""
+    name, players, label = WORLDS[world]
+    game, generator = envs.make(name), Generator().manual_seed(seed)
+    state, parts = game.init(NUM_GAMES, generator), []
+    seats = [torch.full((NUM_GAMES,), seat) for seat in range(envs.NUM_SEATS)]
+    pair = [make_scripted(player) for player in players]
+    for tick in range(1, TICKS + 1):
+        actions = [p.act(game, state, s, generator) for p, s in zip(pair, seats, strict=True)]
+        slips = [choose(legal_of(state, s).float(), generator) for s in seats]
+        slipped = torch.rand(NUM_GAMES, generator=generator) < SLIPS
+        both = [torch.where(slipped, b, a) for a, b in zip(actions, slips, strict=True)]
+        state = game.step(state, torch.stack(both, 1), generator)
+        state = game.reset(state, state.ended, generator)
+        if tick % EVERY == 0:
+            parts.append((game.frame(state, seats[0]), *label(game, state)))
+    screens, yes, numbers, spot = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Frames(screens, yes, (numbers - numbers.mean(0)) / numbers.std(0), spot)
+
+
+def split(frames: Frames) -> tuple[Frames, Frames]:
+    """Frames to learn from, and those of games that are held out."""
+    game = torch.arange(len(frames.screens)) % NUM_GAMES
+    return frames.rows(game >= HELD_OUT_GAMES), frames.rows(game < HELD_OUT_GAMES)
+
+
+class Reader(nn.Module):
+    """Eyes, and one linear head for each game."""
+
+    def __init__(self, looks: int, worlds: list[Frames]) -> None:
+        super().__init__()
+        self.eyes = Eyes((3, SIDE, SIDE), EyesConfig(looks=looks, precision=best_precision()))
+        sizes = [w.yes.shape[1] + w.numbers.shape[1] for w in worlds]
+        self.heads = nn.ModuleList(nn.Linear(self.eyes.config.reading, size) for size in sizes)
+
+    def forward(self, parts: list[Frames]) -> tuple[list[Tensor], list[Tensor]]:
+        """What is said of each game's frames, and the looks' fixations."""
+        percept = self.eyes(torch.cat([part.screens for part in parts]))
+        sizes = [len(part.screens) for part in parts]
+        readings = torch.split(percept.reading, sizes)
+        said = [head(x) for head, x in zip(self.heads, readings, strict=True)]
+        return said, list(torch.split(percept.fixations, sizes))
+
+
+def error(said: Tensor, truth: Frames) -> Tensor:
+    """Cross-entropy of the questions plus the mean squared error of the numbers."""
+    questions = truth.yes.shape[1]
+    loss = F.mse_loss(said[:, questions:], truth.numbers)
+    if questions:
+        loss = loss + F.binary_cross_entropy_with_logits(said[:, :questions], truth.yes)
+    return loss
+
+
+def learn(looks: int, worlds: list[Frames], steps: int, seed: int) -> Reader:
+    """Train eyes and heads on batches of all games; the rate falls in the second half."""
+    torch.manual_seed(seed)
+    reader, generator = Reader(looks, worlds), Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)
+    for step in range(steps):
+        rate = LEARNING_RATE * min(1, 2 * (steps - step) / steps + 0.05)
+        optimizer.param_groups[0]["lr"] = rate
+        parts = [
+            world.rows(torch.randint(len(world.screens), (BATCH,), generator=generator))
+            for world in worlds
+        ]
+        said, _ = reader(parts)
+        loss = torch.stack([error(s, part) for s, part in zip(said, parts, strict=True)]).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        optimizer.step()
+    return reader
+
+
+def balanced_accuracy(logits: Tensor, truth: Tensor) -> float:
+    """Mean over questions of (share of yeses said yes + share of noes said no) / 2."""
+    said, is_so = logits > 0, truth > 0.5
+    hit = (said & is_so).sum(0) / is_so.sum(0).clamp(min=1)
+    rejected = (~said & ~is_so).sum(0) / (~is_so).sum(0).clamp(min=1)
+    return float(((hit + rejected) / 2).mean())
+
+
+def explained(said: Tensor, truth: Tensor) -> list[float]:
+    """R^2 of each number: 1 - mean squared error / variance."""
+    return [float(x) for x in 1 - (said - truth).square().mean(0) / truth.var(0)]
+
+
+def near(fixations: Tensor, spot: Tensor) -> float:
+    """Share of frames in which some look's centre is within 6 pixels of the spot, each way."""
+    away = (fixations - spot[:, None]).abs().amax(2).amin(1)
+    return float((away <= NEAR_PX).float().mean())
+
+
+def rival_looks(screens: Tensor, looks: int, seed: int) -> dict[str, Tensor]:
+    """(N, R, 2) where others would look: by chance, in the middle, at the most contrast."""
+    chance = torch.randint(
+        PLACES**2, (len(screens), looks), generator=Generator().manual_seed(seed)
+    )
+    _, most, least = pool(screens, PLACES).int().chunk(3, 1)
+    contrast = (most - least).sum(1).flatten(1).topk(looks, 1).indices
+    cell = SIDE // PLACES
+
+    def centres(places: Tensor) -> Tensor:
+        return torch.stack([places // PLACES, places % PLACES], -1) * cell + cell // 2
+
+    middle = torch.full((len(screens), looks, 2), SIDE // 2)
+    return {"chance": centres(chance), "the middle": middle, "contrast": centres(contrast)}
+
+
+def measure(reader: Reader, held_out: list[Frames], seed: int) -> dict[str, float]:
+    """All figures of one trained reader."""
+    with torch.no_grad():
+        (tron_said, volley_said), fixations = reader(held_out)
+    tron, volley = held_out
+    questions = tron.yes.shape[1]
+    ball = explained(volley_said, volley.numbers)
+    figures = {
+        "moves that crash, balanced accuracy": balanced_accuracy(
+            tron_said[:, :questions], tron.yes
+        ),
+        "both heads, R2": float(np.mean(explained(tron_said[:, questions:], tron.numbers))),
+        "the ball's place, R2": float(np.mean(ball[:2])),
+        "the ball's velocity, R2": float(np.mean(ball[2:])),
+    }
+    looks = fixations[0].shape[1]
+    for world, seen, what in ((tron, fixations[0], "own head"), (volley, fixations[1], "ball")):
+        if looks:
+            figures[f"looks near the {what}"] = near(seen, world.spot)
+            for who, where in rival_looks(world.screens, looks, seed).items():
+                figures[f"looks near the {what}, {who}"] = near(where, world.spot)
+    return figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perception(Options):
+    """What looking is worth."""
+
+    steps: int = 600
+    """Batches of 128 frames of each game."""
+    seeds: int = 3
+    """Runs of each kind."""
+    looks: tuple[int, ...] = (0, 1, 2, 3)
+    """Numbers of looks."""
+
+    def run(self) -> None:
+        """Train, measure, show."""
+        if min(self.steps, self.seeds) < 1 or min(self.looks) < 0:
+            raise ValueError("steps and seeds are at least 1, looks at least 0")
+        worlds = [split(watch(world, self.seed)) for world in range(len(WORLDS))]
+        learned, held_out = ([world[part] for world in worlds] for part in (0, 1))
+        results: dict[int, list[dict[str, float]]] = {looks: [] for looks in self.looks}
+        runs = list(product(range(self.seeds), self.looks))
+        with progress_bar("reading", len(runs), "runs") as tell:
+            for done, (seed, looks) in enumerate(runs, 1):
+                reader = learn(looks, learned, self.steps, seed)
+                results[looks].append(measure(reader, held_out, seed))
+                tell(done, f"R = {looks}")
+        show(results)
+        write_json(self.json, {str(looks): figures for looks, figures in results.items()})
+
+
+def show(results: dict[int, list[dict[str, float]]]) -> None:
+    """A table of means over seeds and, in brackets, the least and the most."""
+    names = dict.fromkeys(name for runs in results.values() for run in runs for name in run)
+    table = Table("what can be read", *[f"R = {looks}" for looks in results])
+    for name in names:
+        cells = []
+        for runs in results.values():
+            values = [run[name] for run in runs if name in run]
+            span = f" ({min(values):.3f}-{max(values):.3f})" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3f}{span}" if values else "")
+        table.add_row(name, *cells)
+    Console(width=120).print(table)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    guarded(lambda: parse(Perception, arguments, "benchmarks/perception.py").run())
+
+
+if __name__ == "__main__":
+    main()
