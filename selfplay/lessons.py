@@ -21,13 +21,14 @@ from lifelong_agent.ppo import LifelongPPO
 from selfplay.connect_players import ILLEGAL, look_ahead, seen_by
 from selfplay.rollout import Arenas
 from selfplay.seats import AnyGame, Player
-from selfplay.tron_players import Voronoi
+from selfplay.tron_players import Outlook
+from selfplay.tron_search import look_ahead as look_ahead_in_tron
 from selfplay.volley_players import predictor
 
 Teacher = Callable[[AnyGame, State, Tensor], Tensor]
 """Game, state, (B,) seats to (B, A) bool: the actions it approves of, all where it has no say."""
 
-PLIES = 4
+PLIES, SPARE_CELLS = 4, 8
 
 
 def judge_connect(game: AnyGame, state: State, seat: Tensor) -> Tensor:
@@ -36,6 +37,15 @@ def judge_connect(game: AnyGame, state: State, seat: Tensor) -> Tensor:
     scores = look_ahead(known, position, PLIES)
     outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
     return outcome == outcome.amax(1, keepdim=True)
+
+
+def judge_tron(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+    """The moves that, two plies on, hold nearly as many cells as the best (8 fewer at most)."""
+    outlook = Outlook.of(game, state, seat)
+    cells = look_ahead_in_tron(outlook.game, outlook.position, 2).double()
+    cells = cells.masked_fill(~outlook.legal, -torch.inf)
+    good = cells >= cells.amax(1, keepdim=True) - SPARE_CELLS
+    return F.pad(good, (0, NUM_ACTIONS - good.shape[1]))
 
 
 def imitate(player: Player) -> Teacher:
@@ -50,7 +60,7 @@ def imitate(player: Player) -> Teacher:
 
 TEACHERS: dict[str, Teacher] = {
     "connect": judge_connect,
-    "tron": imitate(Voronoi(2)),
+    "tron": judge_tron,
     "volley": imitate(predictor()),
 }
 

@@ -11,7 +11,7 @@ from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import PPOConfig
 from selfplay import training
 from selfplay.arena import make_arena
-from selfplay.lessons import TEACHERS, judge_connect, lesson_loss
+from selfplay.lessons import TEACHERS, judge_connect, judge_tron, lesson_loss
 from selfplay.rollout import Arenas
 from selfplay.seats import Random
 from selfplay.training import TrainConfig, Trainer
@@ -39,6 +39,17 @@ def test_the_judge_of_connect_approves_of_the_win_and_of_all_where_it_sees_none(
     assert approved[0].nonzero()[:, 0].tolist() == [0]
     assert approved[1, :7].all()
     assert not approved[:, 7:].any()
+
+
+def test_the_judge_of_tron_approves_of_no_crash_while_there_is_a_way():
+    game = envs.make("tron")
+    state = game.start(torch.tensor([3]), game.fence[None], torch.tensor([0]))
+    for _ in range(2):  # both go left, to the column beside the fence
+        state = game.step(state, torch.tensor([[2, 2]]), seeded())
+    approved = judge_tron(game, state, torch.tensor([0]))
+    assert approved.shape == (1, 16)
+    assert set(approved[0].nonzero()[:, 0].tolist()) <= {0, 1}
+    assert approved[0, 0], "up, into the open"
 
 
 @pytest.mark.parametrize("name", sorted(TEACHERS))
