@@ -157,7 +157,11 @@ class Match(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Practise(Options):
-    """Drill a network in tactics: moves that win or lose by force, in positions it plays into."""
+    """Drill a network in what teachers see, in positions that it plays into.
+
+    They see a few plies ahead, territory, and where the ball falls; where they have no say the
+    network is held to what it was.
+    """
 
     start: Path | None = None
     """The network's folder; the shipped one if left out."""
@@ -165,8 +169,12 @@ class Practise(Options):
     """Where the drilled network goes."""
     minutes: float = 10.0
     """For how long."""
+    games: str = "connect"
+    """Comma-separated games to practise; others that the network knows are only kept."""
     plies: int = 4
-    """How deep the judge looks."""
+    """How deep the judge of connect looks."""
+    batch: int = DrillConfig.num_games
+    """Decisions at a time."""
 
     def run(self) -> None:
         """Practise."""
@@ -174,12 +182,16 @@ class Practise(Options):
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
         start = self.start or PRETRAINED
         network, keys = load_network_and_keys(start)
-        games = trained_games(start) or ("connect",)
-        config = DrillConfig(self.plies, precision=best_precision(), kept=games)
+        known, games = trained_games(start), tuple(self.games.split(","))
+        if self.batch < LEAST_BATCH * len(games):
+            raise ValueError(
+                f"a batch is at least {LEAST_BATCH} decisions a game, not {self.batch}"
+            )
+        config = DrillConfig(self.plies, self.batch, games, known, precision=best_precision())
         drill = Drill(network, config, self.seed)
         with progress_bar("practising", int(self.minutes * 60), "s") as tell:
             positions = drill.run(self.minutes * 60, lambda done: tell(done, ""))
-        notes = {"games": list(games), "drilled_positions": positions}
+        notes = {"games": list(dict.fromkeys(known + games)), "drilled_positions": positions}
         save_network(self.out, drill.average, keys, **notes)
         OUT.print(f"practised on {positions:,} positions: {self.out}")
         write_json(self.json, {"positions": positions, "out": str(self.out)})

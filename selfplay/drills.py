@@ -1,8 +1,8 @@
-"""Drills: tactics practised on positions out of the agent's own games.
+"""Drills: moves practised on positions out of the agent's own games.
 
-Where exhaustive search a few plies deep shows that some moves win or lose by force, the network
-learns the moves that keep the best outcome; everywhere else it is held to what it was, so that
-strategy is not traded for tactics. The network that comes out plays without search.
+Where the teacher of a game (see `lessons`) disapproves of some moves, the network learns the
+others; everywhere else it is held to what it was, so that strategy is not traded for tactics. So
+are the games that it knows and does not practise. What comes out plays without search.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import torch
 from torch import Generator, Tensor, nn
 
 import envs
-from envs.connect import Connect
-from envs.connect_rules import Position
-from lifelong_agent.losses import value_loss
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
-from selfplay.arena import Arena, TurnArena, make_arena
-from selfplay.connect_players import ILLEGAL, look_ahead, seen_by
+from selfplay.arena import Arena, make_arena
+from selfplay.lessons import TEACHERS, judge_connect
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
+from selfplay.seats import Player
+
+OPPONENTS = {
+    "connect": ("connect/one_ply", "connect/negamax-2", "random"),
+    "tron": ("tron/wall_hugger", "tron/voronoi", "random"),
+    "volley": ("volley/tracker", "volley/predictor", "random"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,57 +36,48 @@ class DrillConfig:
     """How to practise.
 
     Attributes:
-        plies: depth of the search that judges moves.
-        num_games: batched games, in equal parts mirror games and each of `opponents`.
-        opponents: scripted players.
-        kept: games that the network knows; besides those drills it plays mirror games of all but
-            classic `connect`, half as many in each, only to be held to what it was.
+        plies: depth of the search that judges moves in `connect`.
+        num_games: decisions at a time, shared out evenly among the practised games; in each in
+            equal parts mirror games and each of `OPPONENTS`.
+        games: what is practised.
+        known: games that the network knew before: it is held to what it was in them, also in
+            mirror games of those that are not practised, half as many decisions as in the others.
         learning_rate: at the start; falls linearly to a twentieth.
         averaging: share of the average of weights that is kept from step to step.
-        anchor: weight of KL(before || now) where search sees nothing.
+        anchor: weight of KL(before || now) where the teacher has no say.
         precision: arithmetic of the ventral stream while learning.
     """
 
     plies: int = 4
     num_games: int = 256
-    opponents: tuple[str, ...] = ("connect/one_ply", "connect/negamax-2", "random")
-    kept: tuple[str, ...] = ("connect",)
+    games: tuple[str, ...] = ("connect",)
+    known: tuple[str, ...] = ("connect",)
     learning_rate: float = 4e-4
     averaging: float = 0.995
     anchor: float = 1.0
     precision: str = "float32"
 
 
-def keeping_moves(game: Connect, position: Position, plies: int) -> tuple[Tensor, Tensor]:
-    """Which moves keep the best outcome that search can see, and whether that matters.
-
-    Args:
-        game: the rules.
-        position: (B,) boards as the side to move sees them.
-        plies: search depth.
-
-    Returns:
-        (B, A) bool best moves and (B,) bool: some legal move has another outcome (win, unclear,
-        loss) than the best.
-    """
-    scores = look_ahead(game, position, plies)
-    outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
-    keep = outcome == outcome.amax(1, keepdim=True)
-    return keep, ((outcome > -2) & ~keep).any(1)
-
-
 def drill_loss(
-    thought: Thought, before: Thought, keep: Tensor, matters: Tensor, anchor: float
+    thought: Thought, before: Thought, keep: Tensor, matters: Tensor, anchors: Tensor
 ) -> Tensor:
-    """-log of the probability of the keeping moves where they matter, else the anchor.
+    """-log of the probability of the approved moves where that matters, else the anchor.
 
     L = mean_i [ -log sum_{a in keep_i} pi(a | i)   if matters_i
-                 anchor * KL(before_i || now_i)     otherwise ] + (V - V_before)^2 / 2
+                 anchors_i * KL(before_i || now_i)  otherwise ]
+        + mean_i [ anchors_i * (V_i - V_before_i)^2 ] / 2
+
+    Args:
+        thought: N decisions of the network that learns.
+        before: the same of the network as it was.
+        keep: (N, A) bool, moves that the teacher approves of.
+        matters: (N,) bool, it disapproves of some.
+        anchors: (N,) float, weights of being held to what was; 0 in games that are new.
     """
     kept = thought.log_probs.masked_fill(~keep, -1e9).logsumexp(1)
     divergence = (before.log_probs.exp() * (before.log_probs - thought.log_probs)).sum(1)
-    policy = torch.where(matters, -kept, anchor * divergence).mean()
-    return policy + value_loss(thought.value, before.value)
+    policy = torch.where(matters, -kept, anchors * divergence).mean()
+    return policy + 0.5 * (anchors * (thought.value - before.value).square()).mean()
 
 
 class Drill:
@@ -100,23 +95,40 @@ class Drill:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.generator = Generator().manual_seed(seed)
         network.eyes.set_precision(config.precision)
-        game = envs.make("connect")
-        openings = random_positions(game, 16 * config.num_games, 24, 0.5, self.generator)
-        players = [None, *[make_scripted(name) for name in config.opponents]]
-        share = config.num_games // len(players)
-        practised: list[Arena] = [
-            TurnArena(game, share, player, openings, self.generator) for player in players
-        ]
-        kept = [envs.make(name) for name in config.kept if name != game.variant]
-        self.arenas = Arenas(practised + [self._mirror(other) for other in kept])
+        unpractised = [name for name in config.known if name not in config.games]
+        self.arenas = Arenas(
+            [arena for name in config.games for arena in self._practice(name)]
+            + [self._arena(envs.make(name), self._rows // 2, None) for name in unpractised]
+        )
+        self.teachers = TEACHERS | {"connect": judge_connect(config.plies)}
+        self.anchors, self.taught = self._rows_of(config.known), self._rows_of(config.games) > 0
+        self.anchors *= config.anchor
         self.states = torch.zeros(self.arenas.num_rows, 2, network.state_size)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
-    def _mirror(self, game: envs.Game[Any]) -> Arena:
-        rows = self.config.num_games // 2
-        openings = random_positions(game, 4 * rows, 24, 0.5, self.generator)
-        games = rows // envs.NUM_SEATS if game.simultaneous else rows
-        return make_arena(game, games, None, openings, self.generator)
+    @property
+    def _rows(self) -> int:
+        """Decisions at a time in each practised game."""
+        return self.config.num_games // len(self.config.games)
+
+    def _practice(self, name: str) -> list[Arena]:
+        game = envs.make(name)
+        players = [None, *[make_scripted(player) for player in OPPONENTS[game.name]]]
+        return [self._arena(game, self._rows // len(players), player) for player in players]
+
+    def _arena(self, game: envs.Game[Any], rows: int, player: Player | None) -> Arena:
+        openings = random_positions(game, 16 * rows, 24, 0.5, self.generator)
+        both = game.simultaneous and player is None
+        return make_arena(game, rows // 2 if both else rows, player, openings, self.generator)
+
+    def _rows_of(self, games: tuple[str, ...]) -> Tensor:
+        """(N,) float: 1 in the rows of these games."""
+        return torch.cat(
+            [
+                torch.full((arena.num_rows,), float(arena.game.variant in games))
+                for arena in self.arenas.arenas
+            ]
+        )
 
     def run(self, duration_s: float, tell: Callable[[int], None] = lambda _: None) -> int:
         """Practise for `duration_s` seconds; `tell` hears the seconds gone. Returns positions."""
@@ -135,11 +147,12 @@ class Drill:
         obs = self.arenas.observe()
         rows = torch.arange(self.arenas.num_rows)
         state = self.states[rows, obs.seat]
-        keep, matters = self._judge()
+        keep = self.arenas.ask(self.teachers)
+        matters = (obs.legal_actions & ~keep).any(1) & self.taught
         with torch.no_grad():
             before = self.before(obs.frames, obs.legal_actions, state)
         thought: Thought = self.network(obs.frames, obs.legal_actions, state)
-        loss = drill_loss(thought, before, keep, matters, self.config.anchor)
+        loss = drill_loss(thought, before, keep, matters, self.anchors)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 0.5)
@@ -151,17 +164,3 @@ class Drill:
             outcome = self.arenas.advance(sample(thought.log_probs.detach(), self.generator))
             self.states *= (~outcome.ended).float()[:, None, None]
         return float(loss.detach())
-
-    def _judge(self) -> tuple[Tensor, Tensor]:
-        """(N, A) keeping moves as each row is shown, and (N,) whether they matter."""
-        parts = []
-        for arena in self.arenas.arenas:
-            if arena.game.variant != Connect.name:
-                nothing = torch.zeros(arena.num_rows, dtype=torch.bool)
-                parts.append((nothing[:, None].expand(-1, envs.NUM_ACTIONS), nothing))
-                continue
-            game, position = seen_by(arena.game, arena.state, arena.seat)
-            keep, matters = keeping_moves(game, position, self.config.plies)
-            parts.append((arena.as_shown(keep), matters))
-        keeps, matter = zip(*parts, strict=True)
-        return torch.cat(keeps), torch.cat(matter)

@@ -31,12 +31,16 @@ Teacher = Callable[[AnyGame, State, Tensor], Tensor]
 PLIES, SPARE_CELLS = 4, 8
 
 
-def judge_connect(game: AnyGame, state: State, seat: Tensor) -> Tensor:
-    """The moves that keep the best outcome (win, unclear, loss) that search of 4 plies can see."""
-    known, position = seen_by(game, state, seat)
-    scores = look_ahead(known, position, PLIES)
-    outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
-    return outcome == outcome.amax(1, keepdim=True)
+def judge_connect(plies: int) -> Teacher:
+    """Approve of the moves that keep the best outcome (win, unclear, loss) that search can see."""
+
+    def teach(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+        known, position = seen_by(game, state, seat)
+        scores = look_ahead(known, position, plies)
+        outcome = scores.sign().masked_fill(scores == ILLEGAL, -2)
+        return outcome == outcome.amax(1, keepdim=True)
+
+    return teach
 
 
 def judge_tron(game: AnyGame, state: State, seat: Tensor) -> Tensor:
@@ -59,7 +63,7 @@ def imitate(player: Player) -> Teacher:
 
 
 TEACHERS: dict[str, Teacher] = {
-    "connect": judge_connect,
+    "connect": judge_connect(PLIES),
     "tron": judge_tron,
     "volley": imitate(predictor()),
 }

@@ -3,43 +3,11 @@ import math
 import pytest
 import torch
 
-import envs
 from lifelong_agent import DualStreamNetwork, NetworkConfig
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import Thought
-from selfplay.connect_players import seen_by
-from selfplay.drills import Drill, DrillConfig, drill_loss, keeping_moves
+from selfplay.drills import Drill, DrillConfig, drill_loss
 from tests.lifelong_agent.probes import SMALL
-
-
-def position(*columns: int) -> tuple:
-    game = envs.make("connect")
-    generator = torch.Generator()
-    state = game.init(1, generator)
-    for column in columns:
-        state = game.step(state, torch.full((1, 2), column), generator)
-    return seen_by(game, state, state.seat)
-
-
-def test_a_win_at_hand_is_the_only_move_that_keeps_it() -> None:
-    game, seen = position(0, 6, 0, 6, 0, 5)
-    keep, matters = keeping_moves(game, seen, 1)
-    assert matters.tolist() == [True]
-    assert keep[0].nonzero().flatten().tolist() == [0]
-
-
-def test_a_threat_must_be_blocked() -> None:
-    game, seen = position(0, 6, 0, 6, 0)
-    keep, matters = keeping_moves(game, seen, 2)
-    assert matters.tolist() == [True]
-    assert keep[0].nonzero().flatten().tolist() == [0]
-
-
-def test_a_quiet_position_does_not_matter() -> None:
-    game, seen = position(3)
-    keep, matters = keeping_moves(game, seen, 3)
-    assert matters.tolist() == [False]
-    assert keep[0].nonzero().flatten().tolist() == list(range(7))
 
 
 def thought(probabilities: list[float], value: float) -> Thought:
@@ -53,11 +21,13 @@ def test_the_loss_is_the_keeping_probability_where_it_matters_and_the_anchor_els
     now, before = thought([0.2, 0.3, 0.5], 0.4), thought([0.5, 0.25, 0.25], 0.1)
     keep = torch.tensor([[True, True, False]])
     value = 0.5 * 0.3**2
-    loss = drill_loss(now, before, keep, torch.tensor([True]), anchor=2.0)
+    loss = drill_loss(now, before, keep, torch.tensor([True]), torch.ones(1))
     assert math.isclose(float(loss), -math.log(0.5) + value, rel_tol=1e-5)
-    loss = drill_loss(now, before, keep, torch.tensor([False]), anchor=2.0)
+    loss = drill_loss(now, before, keep, torch.tensor([False]), torch.full((1,), 2.0))
     divergence = 0.5 * math.log(2.5) + 0.25 * math.log(0.25 / 0.3) + 0.25 * math.log(0.5)
-    assert math.isclose(float(loss), 2 * divergence + value, rel_tol=1e-5)
+    assert math.isclose(float(loss), 2 * (divergence + value), rel_tol=1e-5)
+    loss = drill_loss(now, before, keep, torch.tensor([False]), torch.zeros(1))
+    assert float(loss) == 0, "what is new is held to nothing"
 
 
 @pytest.mark.slow
@@ -71,12 +41,11 @@ def test_a_drill_teaches_and_leaves_the_copy_it_is_held_to_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(frozen, drill.before.parameters(), strict=True))
 
 
-def test_other_games_are_played_along_and_only_held_to_what_they_were() -> None:
-    network = DualStreamNetwork(SMALL)
-    drill = Drill(network, DrillConfig(1, num_games=32, kept=("connect", "tron", "volley:moon")))
-    games = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
-    assert games == [("connect", 8)] * 4 + [("tron", 16), ("volley:moon", 16)]
-    keep, matters = drill._judge()
-    assert keep.shape == (64, 16)
-    assert not matters[32:].any()
+def test_games_are_practised_kept_or_new() -> None:
+    config = DrillConfig(1, 64, games=("connect", "tron"), known=("connect", "volley:moon"))
+    drill = Drill(DualStreamNetwork(SMALL), config)
+    rooms = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
+    assert rooms == [("connect", 8)] * 4 + [("tron", 8)] * 4 + [("volley:moon", 16)]
+    assert drill.anchors.tolist() == [1.0] * 32 + [0.0] * 32 + [1.0] * 16, "tron is new"
+    assert drill.taught.tolist() == [True] * 64 + [False] * 16, "volley is only kept"
     assert math.isfinite(drill.step())

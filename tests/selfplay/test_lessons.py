@@ -35,10 +35,25 @@ def test_a_lesson_costs_as_much_as_the_approved_actions_are_unlikely():
 def test_the_judge_of_connect_approves_of_the_win_and_of_all_where_it_sees_none():
     game = envs.make("connect")
     state = state_of(game, [Board.after([0, 6, 0, 6, 0, 6]), Board.after([])])
-    approved = judge_connect(game, state, state.seat)
+    approved = judge_connect(4)(game, state, state.seat)
     assert approved[0].nonzero()[:, 0].tolist() == [0]
     assert approved[1, :7].all()
     assert not approved[:, 7:].any()
+
+
+@pytest.mark.parametrize(
+    ("columns", "plies", "approved"),
+    [
+        ([0, 6, 0, 6, 0, 5], 1, [0]),  # a win at hand
+        ([0, 6, 0, 6, 0], 2, [0]),  # a threat to block
+        ([3], 3, list(range(7))),  # a quiet position
+    ],
+)
+def test_the_judge_of_connect_sees_wins_and_threats(columns, plies, approved):
+    game = envs.make("connect")
+    state = state_of(game, [Board.after(columns)])
+    said = judge_connect(plies)(game, state, state.seat)
+    assert said[0].nonzero()[:, 0].tolist() == approved
 
 
 def test_the_judge_of_tron_approves_of_no_crash_while_there_is_a_way():
