@@ -23,13 +23,14 @@ from rich.table import Table
 from torch import Generator, Tensor, nn
 
 import envs
+from envs import legal_of
+from envs.opponents import choose
 from envs.tron_screen import CELLS
 from envs.tron_tables import MOVES
 from envs.volley import BALL
 from lifelong_agent.perception import Eyes, EyesConfig, pool
 from selfplay.cli import Options, guarded, parse, progress_bar, write_json
 from selfplay.players import make_scripted
-from selfplay.seats import choose, legal_of
 from selfplay.training import best_precision
 
 NUM_GAMES, TICKS, EVERY = 256, 400, 5

@@ -92,6 +92,12 @@ def merge(mask: Tensor, chosen: S, otherwise: S) -> S:
     return type(otherwise)(**{f.name: pick(f.name) for f in dataclasses.fields(otherwise)})
 
 
+def legal_of(state: State, seat: Tensor) -> Tensor:
+    """(B, A) bool: what `seat` ((B,) int64) may do."""
+    places = seat[:, None, None].expand(-1, 1, state.legal_actions.shape[2])
+    return state.legal_actions.gather(1, places)[:, 0]
+
+
 def to_device(state: S, device: torch.device | str) -> S:
     """The same state on another device."""
     moved = {f.name: getattr(state, f.name).to(device) for f in dataclasses.fields(state)}

@@ -22,6 +22,12 @@ Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 
+def mix(one: Colour, other: Colour, share: float) -> Colour:
+    """Blend two colours; `share` in [0, 1] is how much of `other` is in it."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
 def solid(colour: Colour) -> Image:
     """An (8, 8, 3) tile of one colour."""
     tile = np.empty((TILE, TILE, 3), np.uint8)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
-from envs.core import Game, State
+from envs.core import Game, State, legal_of
 from envs.registry import GAMES
 
 GROUP = "lifelong.players"
@@ -35,6 +35,13 @@ class Opponent(Protocol):
 Factory = Callable[[str, torch.device], Opponent]
 
 
+def choose(weights: Tensor, generator: Generator) -> Tensor:
+    """(B,) int64 drawn in proportion to (B, A) weights; 0 where a row has none."""
+    empty = weights.sum(1, keepdim=True) == 0
+    first = torch.arange(weights.shape[1], device=weights.device) == 0
+    return torch.multinomial(weights + (empty & first), 1, generator=generator)[:, 0]
+
+
 class RandomOpponent:
     """Any legal action, all equally likely."""
 
@@ -42,10 +49,7 @@ class RandomOpponent:
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Draw one; action 0 where the seat is not to move."""
-        rows = torch.arange(len(seat), device=seat.device)
-        legal = state.legal_actions[rows, seat].float()
-        legal[:, 0] += legal.sum(1) == 0
-        return torch.multinomial(legal, 1, generator=generator)[:, 0]
+        return choose(legal_of(state, seat).float(), generator)
 
     def reset(self, mask: Tensor) -> None:
         """Nothing to forget."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
-from envs.core import NUM_ACTIONS, NUM_SEATS, Game, S, State, merge, take
+from envs.core import NUM_ACTIONS, NUM_SEATS, Game, S, State, legal_of, merge, take
 from envs.opponents import Opponent, make_opponent
 from envs.registry import make
 
@@ -154,10 +154,10 @@ class Sparring:
                 f"{tuple(other.shape)}, not {replies.dtype} of {tuple(replies.shape)}"
             )
         in_range = (replies >= 0) & (replies < NUM_ACTIONS)
-        legal = _of_seat(self.state, other).gather(1, replies.clamp(0, NUM_ACTIONS - 1)[:, None])
+        legal = legal_of(self.state, other).gather(1, replies.clamp(0, NUM_ACTIONS - 1)[:, None])
         if bool((wrong := replying & ~(in_range & legal[:, 0])).any()):
             row = int(wrong.nonzero()[0])
-            allowed = _of_seat(self.state, other)[row].nonzero()[:, 0].tolist()
+            allowed = legal_of(self.state, other)[row].nonzero()[:, 0].tolist()
             raise ValueError(
                 f"illegal action {int(replies[row])} of the opponent {self.opponent.name!r} "
                 f"in game {row}: allowed are {allowed}"
@@ -169,7 +169,7 @@ class Sparring:
 
     def legal_actions(self) -> Tensor:
         """(B, A) bool: what the learner may do; all in a finished game."""
-        return _of_seat(self.state, self.seat)
+        return legal_of(self.state, self.seat)
 
     def frames(self, rows: Tensor | None = None) -> Frames:
         """(N, 3, 64, 64) uint8: the learner's screens, in the chosen rows ((B,) bool) or in all."""
@@ -184,10 +184,6 @@ class Sparring:
         """`legal_actions` in numpy."""
         masks: Flags = self.legal_actions().cpu().numpy()
         return masks
-
-
-def _of_seat(state: State, seat: Tensor) -> Tensor:
-    return state.legal_actions[torch.arange(len(seat), device=seat.device), seat]
 
 
 def _forfeit(state: S, rows: Tensor) -> S:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from envs.frames import Colour, Image
+from envs.frames import Colour, Image, mix
 from envs.volley_physics import CEILING, GROUND
 
 SIZE = 64
@@ -20,12 +20,6 @@ FOG_FLOOR, FOG_TOP = 8.5, 13.5  # a ball whose centre is between them cannot be 
 WINDS = (-8.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0)
 
 Canvas = npt.NDArray[np.float64]
-
-
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the second colour, the rest of the first."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
-    return red, green, blue
 
 
 @dataclass(frozen=True)

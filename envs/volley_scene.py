@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from envs.frames import Colour
+from envs.frames import Colour, mix
 from envs.volley_backdrop import (
     FOG_FLOOR,
     FOG_TOP,
@@ -31,7 +31,6 @@ from envs.volley_backdrop import (
     Canvas,
     Palette,
     finished,
-    mix,
     paint_backdrop,
     paint_clock,
     paint_lives,

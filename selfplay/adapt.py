@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Generator
 
-from envs import Game
+from envs import Game, legal_of
 from lifelong_agent import LifelongAgent
 from lifelong_agent.policy import DualStreamNetwork
 from selfplay.match import play_out
 from selfplay.metrics import losses_until_broken, relapsed
 from selfplay.players import NetworkPlayer, Stubborn
-from selfplay.seats import Player, legal_of
+from selfplay.seats import Player
 
 
 @dataclass

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from envs import Game, State, concatenate, put, take
+from envs import Game, State, concatenate, legal_of, put, take
 from lifelong_agent.experience import Observation, Outcome
-from selfplay.seats import Player, legal_of
+from selfplay.seats import Player
 
 AnyGame = Game[Any]
 
@@ -98,11 +98,10 @@ class Arena(ABC):
 
     def _look(self, seat: Tensor, flipped: Tensor) -> Observation:
         frames = self.game.frame(self.state, seat)
-        legal = legal_of(self.state, seat)
+        legal = self._as_shown(legal_of(self.state, seat), flipped)
         if self.mirror_actions is not None:
             rows = flipped.nonzero()[:, 0]
             frames[rows] = self.game.mirror_frames(frames[rows])
-            legal = torch.where(flipped[:, None], legal[:, self.mirror_actions], legal)
         return Observation(frames, legal, seat)
 
     @property
@@ -117,9 +116,12 @@ class Arena(ABC):
 
     def as_shown(self, said: Tensor) -> Tensor:
         """(num_rows, A) of actions of the game, by the names that the learner is shown."""
+        return self._as_shown(said, self.flipped)
+
+    def _as_shown(self, said: Tensor, flipped: Tensor) -> Tensor:
         if self.mirror_actions is None:
             return said
-        return torch.where(self.flipped[:, None], said[:, self.mirror_actions], said)
+        return torch.where(flipped[:, None], said[:, self.mirror_actions], said)
 
     def _draw_openings(self) -> Tensor:
         return torch.randint(

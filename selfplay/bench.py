@@ -14,6 +14,8 @@ import torch
 from torch import Generator
 
 import envs
+from envs import legal_of
+from envs.opponents import choose
 from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.experience import Observation
@@ -25,7 +27,6 @@ from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.match import play_match
 from selfplay.measure import Row, turn_about
 from selfplay.players import NetworkPlayer, make_scripted
-from selfplay.seats import choose, legal_of
 from selfplay.training import TrainConfig, Trainer, best_precision
 
 POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"

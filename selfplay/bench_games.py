@@ -19,8 +19,8 @@ import torch
 from torch import Generator, Tensor
 
 import envs
+from envs.opponents import choose
 from selfplay.measure import TURNS, Row, turn_about
-from selfplay.seats import choose
 
 CPU_BATCH, CUDA_BATCH = 4096, 65_536
 BATCH_STEPS = 100

@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from envs import NUM_ACTIONS, State
 from envs.connect import Connect, ConnectState
 from envs.connect_rules import POP, Position, Rules
-from selfplay.seats import AnyGame, Stateless, choose
+from envs.opponents import choose
+from selfplay.seats import AnyGame, Stateless
 
 ILLEGAL = -1000
 CHUNK_ROWS = 1 << 15  # positions searched at a time

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 import envs
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from selfplay.arena import Arena, make_arena
-from selfplay.lessons import TEACHERS, judge_connect
+from selfplay.lessons import TEACHERS, approval, judge_connect
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player
@@ -74,7 +74,7 @@ def drill_loss(
         matters: (N,) bool, it disapproves of some.
         anchors: (N,) float, weights of being held to what was; 0 in games that are new.
     """
-    kept = thought.log_probs.masked_fill(~keep, -1e9).logsumexp(1)
+    kept = approval(thought.log_probs, keep)
     divergence = (before.log_probs.exp() * (before.log_probs - thought.log_probs)).sum(1)
     policy = torch.where(matters, -kept, anchors * divergence).mean()
     return policy + 0.5 * (anchors * (thought.value - before.value).square()).mean()

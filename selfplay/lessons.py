@@ -54,9 +54,9 @@ def judge_tron(game: AnyGame, state: State, seat: Tensor) -> Tensor:
 
 def imitate(player: Player) -> Teacher:
     """Approve of what `player` does."""
-    chance = Generator().manual_seed(0)  # breaks its ties only
 
     def teach(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+        chance = Generator(seat.device).manual_seed(0)  # the same whenever a run is resumed
         return F.one_hot(player.act(game, state, seat, chance), NUM_ACTIONS).bool()
 
     return teach
@@ -69,16 +69,22 @@ TEACHERS: dict[str, Teacher] = {
 }
 
 
-def lesson_loss(log_probs: Tensor, approved: Tensor) -> Tensor:
-    """Mean over rows of -log of the probability of doing what the teacher approves of.
-
-    L = mean_i [ -log sum_{a in approved_i} pi(a | i) ]
+def approval(log_probs: Tensor, approved: Tensor) -> Tensor:
+    """Log of the probability of doing what is approved of: log sum_{a in approved} pi(a).
 
     Args:
         log_probs: (..., A) float.
         approved: (..., A) bool, at least one action in each row.
+
+    Returns:
+        (...) float, at most 0.
     """
-    return -log_probs.masked_fill(~approved, -1e9).logsumexp(-1).mean()
+    return log_probs.masked_fill(~approved, -1e9).logsumexp(-1)
+
+
+def lesson_loss(log_probs: Tensor, approved: Tensor) -> Tensor:
+    """Mean over rows of -`approval`: L = mean_i [ -log sum_{a in approved_i} pi(a | i) ]."""
+    return -approval(log_probs, approved).mean()
 
 
 class TaughtPPO(LifelongPPO):

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from envs import State
+from envs import State, legal_of
 from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from lifelong_agent.weights import load_network
 from selfplay.connect_players import ConnectStubborn, Negamax, OnePly
-from selfplay.seats import AnyGame, Player, Random, Stateless, legal_of
+from selfplay.seats import AnyGame, Player, Random, Stateless
 from selfplay.tron_players import TronStubborn, Voronoi, WallHugger
 from selfplay.volley_players import predictor, tracker
 from selfplay.volley_players import stubborn as volley_stubborn

@@ -8,9 +8,9 @@ import torch
 from torch import Generator, Tensor
 
 from envs import FRAME_SHAPE, NUM_ACTIONS, State, concatenate, merge
+from envs.opponents import choose
 from lifelong_agent.experience import Observation, Outcome
 from selfplay.arena import AnyGame, Arena, join
-from selfplay.seats import choose
 
 
 def random_positions(

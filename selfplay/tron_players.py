@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from envs import Game, State
+from envs import Game, State, legal_of
 from envs.tron import Tron, TronState
 from envs.tron_screen import CELLS, SIDE
 from selfplay.seats import Stateless
@@ -51,8 +51,7 @@ class Outlook:
     @property
     def legal(self) -> Tensor:
         """(B, 4) bool."""
-        rows = torch.arange(len(self.seat), device=self.seat.device)
-        return self.state.legal_actions[rows, self.seat, :NUM_MOVES]
+        return legal_of(self.state, self.seat)[:, :NUM_MOVES]
 
     @property
     def targets(self) -> Tensor:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pygame
 from pygame import Rect, Surface
 
-Colour = tuple[int, int, int]
+from envs.frames import Colour as Colour  # the window's screens find them here
+from envs.frames import mix as mix
 
 BACKGROUND: Colour = (13, 16, 24)
 PANEL: Colour = (21, 26, 38)
@@ -30,12 +31,6 @@ INK: Colour = (26, 22, 8)
 
 SMALLEST_LETTERS_PX = 11
 FAMILIES = "inter,segoeui,helveticaneue,ubuntu,cantarell,opensans,notosans,roboto,lato,arial"
-
-
-def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """Blend two colours; `share` in [0, 1] is how much of `other` is in it."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
-    return red, green, blue
 
 
 def start() -> None:

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 import envs
+from envs import legal_of
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder, sketch
 from memory import fingerprint
 from selfplay.adapt import play_live
 from selfplay.players import Stubborn
 from selfplay.rollout import random_positions
-from selfplay.seats import legal_of
 
 
 @pytest.fixture(scope="module")

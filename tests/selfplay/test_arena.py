@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import envs
+from envs import legal_of
 from envs.volley_physics import MAX_TICKS
 from selfplay.arena import TickArena, TurnArena, join, make_arena
 from selfplay.rollout import Arenas, random_positions
-from selfplay.seats import Random, legal_of
+from selfplay.seats import Random
 
 NUM_GAMES = 6
 

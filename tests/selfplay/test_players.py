@@ -6,11 +6,13 @@ import pytest
 import torch
 
 import envs
+from envs import legal_of
+from envs.opponents import choose
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from selfplay.match import play_ticks
 from selfplay.players import NetworkPlayer, Stubborn, make_player
 from selfplay.rollout import random_positions
-from selfplay.seats import Random, choose, legal_of
+from selfplay.seats import Random
 from tests.lifelong_agent.probes import SMALL
 from tests.oracles.boards import board_of, state_of
 from tests.oracles.connect import Board

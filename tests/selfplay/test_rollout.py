@@ -4,10 +4,11 @@ import pytest
 import torch
 
 import envs
+from envs import legal_of
 from selfplay.arena import Tally, TurnArena
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
-from selfplay.seats import Random, legal_of
+from selfplay.seats import Random
 from tests.oracles.boards import board_of
 from tests.oracles.connect import WIDTH
 
