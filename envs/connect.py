@@ -6,7 +6,6 @@ This is the game as a batch of states; the rules are in `envs/connect_rules.py`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -70,14 +69,7 @@ class Connect(Game[ConnectState]):
         "clutter": "moving distractors that mean nothing",
     }
 
-    def __init__(
-        self,
-        modifiers: Iterable[str] = (),
-        device: torch.device | str = "cpu",
-        *,
-        validate: bool = False,
-    ) -> None:
-        super().__init__(modifiers, device, validate=validate)
+    def _prepare(self) -> None:
         chosen = frozenset(self.modifiers)
         self.rules = Rules(chosen, self.device)
         self.columns, self.rows = self.rules.columns, self.rules.rows

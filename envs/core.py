@@ -138,6 +138,11 @@ class Game(ABC, Generic[S]):
         self.modifiers = _checked_modifiers(self, list(modifiers))
         self.device = torch.device(device)
         self.validate = validate
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make the tables of this variant on this device."""
 
     @property
     def variant(self) -> str:

@@ -14,7 +14,6 @@ chance. So a game reflected in that diagonal is a game again, and its seats are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -98,14 +97,7 @@ class Tron(Game[TronState]):
         "clutter": "moving distractors that mean nothing",
     }
 
-    def __init__(
-        self,
-        modifiers: Iterable[str] = (),
-        device: torch.device | str = "cpu",
-        *,
-        validate: bool = False,
-    ) -> None:
-        super().__init__(modifiers, device, validate=validate)
+    def _prepare(self) -> None:
         wrap = "wrap" in self.modifiers
         self._tail_length = TAIL if "tails" in self.modifiers else 0
         self.next_cells = next_cells(wrap).to(self.device)

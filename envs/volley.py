@@ -12,7 +12,6 @@ dynamics by more than 1e-4 within 300 ticks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -83,14 +82,7 @@ class Volley(Game[VolleyState]):
         "clutter": "coloured balls fly about that mean nothing",
     }
 
-    def __init__(
-        self,
-        modifiers: Iterable[str] = (),
-        device: torch.device | str = "cpu",
-        *,
-        validate: bool = False,
-    ) -> None:
-        super().__init__(modifiers, device, validate=validate)
+    def _prepare(self) -> None:
         self.court = Court(self.modifiers, self.device)
         self._scene = Scene(self.modifiers, self.court)
         forward, jumps = self._per_action(FORWARD), self._per_action(JUMPS)

@@ -17,7 +17,6 @@ from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from selfplay import bench
 from selfplay.adapt import adapt
-from selfplay.bench_games import bench_games
 from selfplay.cli import (
     Options,
     checked_device,
@@ -275,10 +274,7 @@ class Bench(Options):
     def run(self) -> None:
         """Measure."""
         device = checked_device(self.device)
-        if self.what == "envs":
-            rows = bench_games(self.variants.split(","), device, self.seed)
-        else:
-            rows = bench.run(self.what, device, self.seed, self.agent, self.games)
+        rows = bench.run(self.what, device, self.seed, self.agent, self.games, self.variants)
         table = Table("what", "value", "unit", "peer", "its value", "ratio")
         for row in rows:
             table.add_row(*row.to_text())

@@ -1,10 +1,11 @@
-"""Benchmarks of the agent: training, decisions, recall, strength."""
+"""Benchmarks: the games, training, decisions, recall, strength."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.ppo import LifelongPPO
 from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
+from selfplay.bench_games import bench_games
 from selfplay.match import play_match
 from selfplay.measure import Row, turn_about
 from selfplay.players import NetworkPlayer, make_scripted
@@ -32,16 +34,19 @@ from selfplay.training import TrainConfig, Trainer, best_precision
 POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"
 
 
-def run(what: str, device: torch.device, seed: int, agent: Path | None, games: int) -> list[Row]:
-    """Measure one of train, decide, recall, strength."""
+def run(
+    what: str, device: torch.device, seed: int, agent: Path | None, games: int, variants: str
+) -> list[Row]:
+    """Measure one of envs, train, decide, recall, strength."""
     directory = agent or PRETRAINED
-    if what == "train":
-        return bench_train(device, seed)
-    if what == "decide":
-        return bench_decide(directory, seed)
-    if what == "recall":
-        return bench_recall(seed)
-    return bench_strength(directory, device, seed, games)
+    measures: dict[str, Callable[[], list[Row]]] = {
+        "envs": lambda: bench_games(variants.split(","), device, seed),
+        "train": lambda: bench_train(device, seed),
+        "decide": lambda: bench_decide(directory, seed),
+        "recall": lambda: bench_recall(seed),
+        "strength": lambda: bench_strength(directory, device, seed, games),
+    }
+    return measures[what]()
 
 
 # Training

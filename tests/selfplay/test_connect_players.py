@@ -11,6 +11,7 @@ from selfplay.players import make_scripted
 from selfplay.rollout import random_positions
 from tests.oracles.boards import CLASSIC, board_of, state_of
 from tests.oracles.connect import POP, Board, action_scores
+from tests.selfplay.seated import act, repeated, seats_of
 
 VARIANTS = [
     *(f"connect:{modifier}" for modifier in ("five", "misere", "pillars", "popout", "wrap")),
@@ -39,19 +40,6 @@ def boards_of(state, game=CLASSIC):
 
 def some_positions(game, num, seed=3):
     return random_positions(game, num, 30, 1.0, torch.Generator().manual_seed(seed))
-
-
-def seats_of(state):
-    return state.to_move[:, 1].long()
-
-
-def act(player, game, state, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return player.act(game, state, seats_of(state), generator).tolist()
-
-
-def repeated(game, columns, times):
-    return state_of(game, [Board.after(columns)] * times)
 
 
 # Looking ahead.

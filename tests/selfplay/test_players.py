@@ -16,6 +16,7 @@ from selfplay.seats import Random
 from tests.lifelong_agent.probes import SMALL
 from tests.oracles.boards import board_of, state_of
 from tests.oracles.connect import Board
+from tests.selfplay.seated import act, repeated, seats_of
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +36,6 @@ def seeded(seed):
 
 def boards_of(state):
     return [board_of(state, i) for i in range(state.num_games)]
-
-
-def seats_of(state):
-    return state.to_move[:, 1].long()
-
-
-def act(player, game, state, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return player.act(game, state, seats_of(state), generator).tolist()
-
-
-def repeated(game, columns, times):
-    return state_of(game, [Board.after(columns)] * times)
 
 
 # Characters.
