@@ -30,8 +30,8 @@ from envs.tron_tables import MOVES
 from envs.volley import BALL
 from lifelong_agent.perception import Eyes, EyesConfig, pool
 from selfplay.cli import Options, guarded, parse, progress_bar, write_json
+from selfplay.machine import best_precision
 from selfplay.players import make_scripted
-from selfplay.training import best_precision
 
 NUM_GAMES, TICKS, EVERY = 256, 400, 5
 HELD_OUT_GAMES = 24

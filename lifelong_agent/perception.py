@@ -181,7 +181,7 @@ class Eyes(nn.Module):
         seen, maps, spots = nowhere, [], []
         for _ in range(self.config.looks):
             sought = self.conspicuous + self.search(reading + self.recall(reading)) / 4
-            saliency = torch.bmm(sought[:, None], landmarks)[:, 0]
+            saliency = torch.bmm(landmarks, sought[:, :, None])[:, :, 0]
             spot = (saliency.detach() + seen).argmax(1)
             before, reading = reading, self._look(frames, reading, saliency, spot)
             maps.append((saliency + seen).log_softmax(1))
@@ -192,16 +192,17 @@ class Eyes(nn.Module):
         return self._percept(reading, maps, spots)
 
     def _streams(self, glances: Tensor) -> tuple[Tensor, Tensor]:
-        """The ventral map (N, channels, G, G) and the dorsal one (N, keys, g * g)."""
+        """The ventral map (N, channels, G, G) and the dorsal one (N, g * g, keys)."""
         dtype, patch = self._dtype, self.config.glance // self.config.grid
         with torch.autocast(glances.device.type, dtype, enabled=dtype == torch.bfloat16):
-            light = glances.to(dtype) / 128 - 1
+            light = _light(glances, dtype)
             ventral = self.trunk(F.relu(self.stem(light)))
             if not self.config.looks:
                 return torch.as_tensor(ventral).float(), torch.empty(0)
             context = F.interpolate(self.context(ventral), scale_factor=float(patch))
             where = F.relu(self.dorsal(light) + context)
-        return torch.as_tensor(ventral).float(), torch.as_tensor(where).float().flatten(2)
+        landmarks = torch.as_tensor(where).float().permute(0, 2, 3, 1)
+        return torch.as_tensor(ventral).float(), landmarks.flatten(1, 2)
 
     def _inhibition(self, spot: Tensor) -> Tensor:
         """(N, g * g): no return to (N,) places, nor to those beside them."""
@@ -218,7 +219,7 @@ class Eyes(nn.Module):
         """
         crops = crop_windows(frames, spot, self.config.glance, self.config.crop)
         weight = 2 * torch.sigmoid(saliency.gather(1, spot[:, None]))
-        detail = self.look(crops.to(self._dtype) / 128 - 1, self._dtype)
+        detail = self.look(_light(crops, self._dtype), self._dtype)
         seen = F.relu(detail + self.place(spot)) * weight
         opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
         return torch.as_tensor(reading + opening * self.candidate(seen))
@@ -277,6 +278,11 @@ def make_eyes(obs_shape: tuple[int, ...], config: EyesConfig) -> Eyes | VectorEy
         return VectorEye(obs_shape[0], config)
     channels, height, width = obs_shape
     return Eyes((channels, height, width), config)
+
+
+def _light(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, C, H, W) uint8 to [-1, 1), stored channels last: convolutions are up to 3x as fast."""
+    return pixels.to(dtype, memory_format=torch.channels_last) / 128 - 1
 
 
 def pool(frames: Tensor, side: int) -> Tensor:

@@ -27,9 +27,10 @@ from selfplay.cli import (
     write_json,
 )
 from selfplay.drills import Drill, DrillConfig
+from selfplay.machine import best_precision
 from selfplay.match import play_match
 from selfplay.players import make_player
-from selfplay.training import TrainConfig, Trainer, best_precision
+from selfplay.training import TrainConfig, Trainer
 
 OUT = Console()
 LEAST_BATCH = 32
@@ -188,10 +189,15 @@ class Practise(Options):
             )
         config = DrillConfig(self.plies, self.batch, games, known, precision=best_precision())
         drill = Drill(network, config, self.seed)
+        practised = list(dict.fromkeys(known + games))
+
+        def save(positions: int) -> None:
+            save_network(
+                self.out, drill.average, keys, games=practised, drilled_positions=positions
+            )
+
         with progress_bar("practising", int(self.minutes * 60), "s") as tell:
-            positions = drill.run(self.minutes * 60, lambda done: tell(done, ""))
-        notes = {"games": list(dict.fromkeys(known + games)), "drilled_positions": positions}
-        save_network(self.out, drill.average, keys, **notes)
+            positions = drill.run(self.minutes * 60, lambda done: tell(done, ""), save)
         OUT.print(f"practised on {positions:,} positions: {self.out}")
         write_json(self.json, {"positions": positions, "out": str(self.out)})
 

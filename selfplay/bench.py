@@ -26,10 +26,11 @@ from lifelong_agent.ppo import LifelongPPO
 from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
+from selfplay.machine import best_precision
 from selfplay.match import play_match
 from selfplay.measure import Row, turn_about
 from selfplay.players import NetworkPlayer, make_scripted
-from selfplay.training import TrainConfig, Trainer, best_precision
+from selfplay.training import TrainConfig, Trainer
 
 POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"
 

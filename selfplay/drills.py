@@ -20,10 +20,12 @@ import envs
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS, approval, judge_connect
+from selfplay.machine import keep_freed_memory
 from selfplay.players import make_scripted
 from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player
 
+SAVE_S = 180.0
 OPPONENTS = {
     "connect": ("connect/one_ply", "connect/negamax-2", "random"),
     "tron": ("tron/wall_hugger", "tron/voronoi", "random"),
@@ -59,25 +61,28 @@ class DrillConfig:
 
 
 def drill_loss(
-    thought: Thought, before: Thought, keep: Tensor, matters: Tensor, anchors: Tensor
+    thought: Thought, before: Thought, keep: Tensor, matters: Tensor, held: Tensor, anchor: float
 ) -> Tensor:
     """-log of the probability of the approved moves where that matters, else the anchor.
 
-    L = mean_i [ -log sum_{a in keep_i} pi(a | i)   if matters_i
-                 anchors_i * KL(before_i || now_i)  otherwise ]
-        + mean_i [ anchors_i * (V_i - V_before_i)^2 ] / 2
+    L = sum_{i: matters_i} -log sum_{a in keep_i} pi(a | i) / N
+        + anchor * sum_{i in held, not matters_i} KL(before_i || now_i) / N
+        + anchor * sum_{i in held} (V_i - V_before_i)^2 / 2N
 
     Args:
         thought: N decisions of the network that learns.
-        before: the same of the network as it was.
+        before: the network as it was, in the K decisions that are held.
         keep: (N, A) bool, moves that the teacher approves of.
         matters: (N,) bool, it disapproves of some.
-        anchors: (N,) float, weights of being held to what was; 0 in games that are new.
+        held: (K,) int64, decisions in games that are not new.
+        anchor: weight of being held to what was.
     """
-    kept = approval(thought.log_probs, keep)
-    divergence = (before.log_probs.exp() * (before.log_probs - thought.log_probs)).sum(1)
-    policy = torch.where(matters, -kept, anchors * divergence).mean()
-    return policy + 0.5 * (anchors * (thought.value - before.value).square()).mean()
+    taught = -approval(thought.log_probs, keep)[matters].sum()
+    now = thought.log_probs[held]
+    divergence = (before.log_probs.exp() * (before.log_probs - now)).sum(1)
+    drift = (thought.value[held] - before.value).square().sum()
+    strayed = divergence[~matters[held]].sum() + 0.5 * drift
+    return (taught + anchor * strayed) / len(matters)
 
 
 class Drill:
@@ -90,6 +95,7 @@ class Drill:
     """
 
     def __init__(self, network: DualStreamNetwork, config: DrillConfig, seed: int = 0) -> None:
+        keep_freed_memory()
         self.config, self.network = config, network
         self.before = copy.deepcopy(network).eval().requires_grad_(False)
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -101,8 +107,8 @@ class Drill:
             + [self._arena(envs.make(name), self._rows // 2, None) for name in unpractised]
         )
         self.teachers = TEACHERS | {"connect": judge_connect(config.plies)}
-        self.anchors, self.taught = self._rows_of(config.known), self._rows_of(config.games) > 0
-        self.anchors *= config.anchor
+        self.held = self._rows_of(config.known).nonzero()[:, 0]
+        self.taught = self._rows_of(config.games)
         self.states = torch.zeros(self.arenas.num_rows, 2, network.state_size)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
@@ -122,24 +128,38 @@ class Drill:
         return make_arena(game, rows // 2 if both else rows, player, openings, self.generator)
 
     def _rows_of(self, games: tuple[str, ...]) -> Tensor:
-        """(N,) float: 1 in the rows of these games."""
-        return torch.cat(
-            [
-                torch.full((arena.num_rows,), float(arena.game.variant in games))
-                for arena in self.arenas.arenas
-            ]
-        )
+        """(N,) bool: the rows of these games."""
+        arenas = self.arenas.arenas
+        return torch.cat([torch.full((a.num_rows,), a.game.variant in games) for a in arenas])
 
-    def run(self, duration_s: float, tell: Callable[[int], None] = lambda _: None) -> int:
-        """Practise for `duration_s` seconds; `tell` hears the seconds gone. Returns positions."""
-        start, positions = time.monotonic(), 0
+    def run(
+        self,
+        duration_s: float,
+        tell: Callable[[int], None] = lambda _: None,
+        save: Callable[[int], None] = lambda _: None,
+    ) -> int:
+        """Practise for `duration_s` seconds.
+
+        Args:
+            duration_s: how long.
+            tell: hears the seconds gone.
+            save: is called every `SAVE_S` seconds and in the end, with the positions so far.
+
+        Returns:
+            Positions practised on.
+        """
+        start, positions, saved = time.monotonic(), 0, 0.0
         while (gone := time.monotonic() - start) < duration_s:
+            if gone - saved > SAVE_S:
+                save(positions)
+                saved = gone
             self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * max(
                 0.05, 1 - gone / duration_s
             )
             self.step()
             positions += self.arenas.num_rows
             tell(int(gone))
+        save(positions)
         return positions
 
     def step(self) -> float:
@@ -149,10 +169,11 @@ class Drill:
         state = self.states[rows, obs.seat]
         keep = self.arenas.ask(self.teachers)
         matters = (obs.legal_actions & ~keep).any(1) & self.taught
+        held = self.held
         with torch.no_grad():
-            before = self.before(obs.frames, obs.legal_actions, state)
+            before = self.before(obs.frames[held], obs.legal_actions[held], state[held])
         thought: Thought = self.network(obs.frames, obs.legal_actions, state)
-        loss = drill_loss(thought, before, keep, matters, self.anchors)
+        loss = drill_loss(thought, before, keep, matters, held, self.config.anchor)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 0.5)

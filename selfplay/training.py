@@ -35,6 +35,7 @@ from lifelong_agent.weights import (
 from selfplay.arena import Arena, Tally, make_arena
 from selfplay.league import League, Snapshot, freeze
 from selfplay.lessons import TaughtPPO
+from selfplay.machine import keep_freed_memory
 from selfplay.players import NetworkPlayer, make_scripted
 from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player, Random
@@ -93,14 +94,6 @@ class TrainConfig:
     device: str = "cpu"
 
 
-def best_precision() -> str:
-    """`bfloat16` where the processor multiplies it natively, else `float32`."""
-    native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-    return "bfloat16" if native else "float32"
-
-
 class Trainer:
     """One run: who meets whom, when to freeze a copy, when to save.
 
@@ -111,6 +104,7 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
+        keep_freed_memory()
         self.config, self.out = config, out
         self.games = [envs.make(name, config.device) for name in config.games]
         self.generator = Generator(config.device).manual_seed(config.seed)

@@ -21,12 +21,17 @@ def test_the_loss_is_the_keeping_probability_where_it_matters_and_the_anchor_els
     now, before = thought([0.2, 0.3, 0.5], 0.4), thought([0.5, 0.25, 0.25], 0.1)
     keep = torch.tensor([[True, True, False]])
     value = 0.5 * 0.3**2
-    loss = drill_loss(now, before, keep, torch.tensor([True]), torch.ones(1))
+    first, none = torch.tensor([0]), torch.tensor([], dtype=torch.int64)
+    loss = drill_loss(now, before, keep, torch.tensor([True]), first, 1.0)
     assert math.isclose(float(loss), -math.log(0.5) + value, rel_tol=1e-5)
-    loss = drill_loss(now, before, keep, torch.tensor([False]), torch.full((1,), 2.0))
+    loss = drill_loss(now, before, keep, torch.tensor([False]), first, 2.0)
     divergence = 0.5 * math.log(2.5) + 0.25 * math.log(0.25 / 0.3) + 0.25 * math.log(0.5)
     assert math.isclose(float(loss), 2 * (divergence + value), rel_tol=1e-5)
-    loss = drill_loss(now, before, keep, torch.tensor([False]), torch.zeros(1))
+    nobody = Thought(
+        *[x[:0] for x in (before.log_probs, before.value, before.state, before.features)],
+        before.percept,
+    )
+    loss = drill_loss(now, nobody, keep, torch.tensor([False]), none, 1.0)
     assert float(loss) == 0, "what is new is held to nothing"
 
 
@@ -46,6 +51,14 @@ def test_games_are_practised_kept_or_new() -> None:
     drill = Drill(DualStreamNetwork(SMALL), config)
     rooms = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
     assert rooms == [("connect", 8)] * 4 + [("tron", 8)] * 4 + [("volley:moon", 16)]
-    assert drill.anchors.tolist() == [1.0] * 32 + [0.0] * 32 + [1.0] * 16, "tron is new"
+    assert drill.held.tolist() == [*range(32), *range(64, 80)], "tron is new"
     assert drill.taught.tolist() == [True] * 64 + [False] * 16, "volley is only kept"
     assert math.isfinite(drill.step())
+
+
+def test_practice_is_saved_in_the_end() -> None:
+    drill = Drill(DualStreamNetwork(SMALL), DrillConfig(1, 32))
+    saved: list[int] = []
+    positions = drill.run(0.2, save=saved.append)
+    assert saved == [positions]
+    assert positions > 0
