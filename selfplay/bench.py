@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,20 +18,14 @@ from envs import legal_of
 from envs.opponents import choose
 from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
-from lifelong_agent.experience import Observation
 from lifelong_agent.keys import KEY_SIZE
-from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.ppo import LifelongPPO
-from lifelong_agent.weights import load_network
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
 from selfplay.machine import best_precision
-from selfplay.match import play_match
 from selfplay.measure import Row, turn_about
-from selfplay.players import NetworkPlayer, make_scripted
+from selfplay.strength import bench_strength
 from selfplay.training import TrainConfig, Trainer
-
-POSITIONS = Path(__file__).parent / "data" / "connect-positions.json"
 
 
 def run(
@@ -182,55 +175,3 @@ def bench_recall(seed: int, traces: int = 20_000) -> list[Row]:
     ):
         rows.append(Row(f"recall, {name}, {traces:,} traces", ms, "ms", "bare FAISS", peer_ms))
     return rows
-
-
-# Strength
-
-
-LADDER = ("random", "connect/one_ply", "connect/negamax-2", "connect/negamax-4")
-
-
-def bench_strength(directory: Path, device: torch.device, seed: int, games: int) -> list[Row]:
-    """The bare policy (memory off) against the ladder, and on positions solved exactly."""
-    network = load_network(directory, device)
-    game = envs.make("connect", device)
-    rows = []
-    for name in LADDER:
-        players = (NetworkPlayer(network, "agent", greedy=True), make_scripted(name))
-        generator = Generator(device).manual_seed(seed)
-        result = play_match(game, players, games, generator)
-        rows.append(Row(f"score against {name}, {games} games", result.total.score, ""))
-    share, chance = value_keeping(network, device)
-    rows.append(Row("share of decisive positions kept", share, "", "random legal move", chance))
-    return rows
-
-
-def value_keeping(network: DualStreamNetwork, device: torch.device) -> tuple[float, float]:
-    """On positions whose legal moves differ in sign: the share of value-keeping choices.
-
-    Returns:
-        The greedy network's share, and that expected of a random legal move.
-    """
-    game = envs.make("connect", device)
-    generator = Generator(device)
-    observations, keeps = [], []
-    for position in json.loads(POSITIONS.read_text())["positions"]:
-        scores = [None if s is None else (s > 0) - (s < 0) for s in position["scores"]]
-        signs = [s for s in scores if s is not None]
-        if len(set(signs)) < 2:
-            continue
-        state = game.init(1, generator)
-        for column in position["moves"]:
-            state = game.step(state, torch.full((1, 2), int(column), device=device), generator)
-        observations.append(
-            Observation(game.frame(state, state.seat), legal_of(state, state.seat), state.seat)
-        )
-        keeps.append([s == max(signs) if s is not None else None for s in scores])
-    frames = torch.cat([o.frames for o in observations])
-    legal = torch.cat([o.legal_actions for o in observations])
-    with torch.no_grad():
-        thought = network(frames, legal, network.initial_state(len(frames)))
-    chosen = thought.log_probs.argmax(1).tolist()
-    kept = [bool(keep[column]) for keep, column in zip(keeps, chosen, strict=True)]
-    chances = [np.mean([k for k in keep if k is not None]) for keep in keeps]
-    return float(np.mean(kept)), float(np.mean(chances))
