@@ -1,4 +1,4 @@
-"""`python -m selfplay train | practise | match | adapt | bench`."""
+"""`python -m selfplay train | practise | match | adapt | bench | curve`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from selfplay.cli import (
     progress_bar,
     write_json,
 )
+from selfplay.curve import draw, read_scores
 from selfplay.drills import Drill, DrillConfig
 from selfplay.machine import best_precision
 from selfplay.match import play_match
@@ -288,9 +289,27 @@ class Bench(Options):
         write_json(self.json, {"rows": [row.to_json() for row in rows]})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Curve(Options):
+    """Draw a training run: its scores against scripted players while it learned."""
+
+    run_dir: Annotated[Path, tyro.conf.Positional]
+    """Folder of the run."""
+    out: Path = Path("learning-curve.png")
+    """The picture: .png, .svg or .pdf."""
+
+    def run(self) -> None:
+        """Draw."""
+        checked_output(self.out)
+        curves = read_scores(self.run_dir)
+        draw(curves, self.run_dir.name).savefig(self.out, dpi=120)
+        OUT.print(f"drew {self.out}")
+        write_json(self.json, {name: list(curve) for name, curve in curves.items()})
+
+
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    commands = Train | Practise | Match | Adapt | Bench
+    commands = Train | Practise | Match | Adapt | Bench | Curve
 
     def run() -> None:
         command = parse(commands, args, "python -m selfplay")

@@ -9,6 +9,7 @@ from tests.lifelong_agent.probes import SMALL
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 def test_every_learned_game_is_measured_on_its_own_ladder(tmp_path, monkeypatch) -> None:
     for ladder in LADDERS:
         monkeypatch.setitem(LADDERS, ladder, ("random",))
