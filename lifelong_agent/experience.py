@@ -15,6 +15,8 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from lifelong_agent.observations import Converter
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -106,22 +108,23 @@ class VecEnvStream:
     Args:
         env: a vectorised environment with images or vectors and `Discrete` actions.
         device: where tensors go.
+
+    Raises:
+        ValueError: for observations that are neither, or that hold NaN.
     """
 
     def __init__(self, env: VecEnv, device: torch.device) -> None:
         assert isinstance(env.action_space, spaces.Discrete)
-        shape = env.observation_space.shape
-        assert shape is not None
+        self._convert = Converter(env.observation_space)
         self.env, self.device = env, device
         self.num_rows, self.num_actions = env.num_envs, int(env.action_space.n)
-        self.obs_shape = shape
-        self._dtype = torch.uint8 if len(shape) == 3 else torch.float32
+        self.obs_shape = self._convert.obs_shape
         self.infos: list[dict[str, Any]] = []
         self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
         self._sign = torch.ones(self.num_rows, device=device)
         self._is_masked = env.has_attr("action_masks")
         self._all = torch.ones(self.num_rows, self.num_actions, dtype=torch.bool, device=device)
-        self._obs = self._observation(np.asarray(env.reset()), self._legal_actions())
+        self._obs = self._observation(env.reset(), self._legal_actions())
 
     def _legal_actions(self) -> Tensor:
         if not self._is_masked:
@@ -129,8 +132,8 @@ class VecEnvStream:
         masks = np.stack(self.env.env_method("action_masks"))
         return torch.as_tensor(masks, dtype=torch.bool, device=self.device)
 
-    def _observation(self, frames: np.ndarray[Any, Any], legal_actions: Tensor) -> Observation:
-        seen = torch.as_tensor(frames, dtype=self._dtype, device=self.device)
+    def _observation(self, frames: Any, legal_actions: Tensor) -> Observation:
+        seen = self._convert(frames, self.device)
         return Observation(seen, legal_actions, self._seat[: len(frames)])
 
     def observe(self) -> Observation:
@@ -140,7 +143,7 @@ class VecEnvStream:
     def advance(self, actions: Tensor) -> Outcome:
         """Step the environments."""
         frames, rewards, dones, self.infos = self.env.step(actions.cpu().numpy())
-        self._obs = self._observation(np.asarray(frames), self._legal_actions())
+        self._obs = self._observation(frames, self._legal_actions())
         cut = [i for i, info in enumerate(self.infos) if info.get("TimeLimit.truncated")]
         truncated = None
         if cut:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import maybe_transpose
 from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import is_vectorized_observation
 from torch import Tensor, nn
 
 from lifelong_agent.circuits import CircuitConfig, Circuits, Episode
 from lifelong_agent.losses import mask_logits
+from lifelong_agent.observations import Converter
 from lifelong_agent.perception import EyesConfig, Percept, make_eyes
 
 
@@ -148,10 +153,13 @@ class DualStreamPolicy(BasePolicy):
     """The network as a Stable-Baselines3 policy with a carried state.
 
     Args:
-        observation_space: images, channel first, uint8, or vectors.
+        observation_space: images or vectors; see `observations.Converter`.
         action_space: `Discrete`.
         lr_schedule: progress remaining (1 to 0) to learning rate.
         network: sizes; shape and number of actions are taken from the spaces.
+
+    Raises:
+        ValueError: for other spaces.
     """
 
     def __init__(
@@ -163,60 +171,89 @@ class DualStreamPolicy(BasePolicy):
         use_sde: bool = False,
     ) -> None:
         super().__init__(observation_space, action_space)
-        config = _fit(network or NetworkConfig(), observation_space, action_space)
-        self.network = DualStreamNetwork(config)
+        if not isinstance(action_space, spaces.Discrete):
+            raise ValueError(f"actions must be Discrete, not {type(action_space).__name__}")
+        self._convert = Converter(observation_space)
+        obs_shape, num_actions = self._convert.obs_shape, int(action_space.n)
+        self.network = DualStreamNetwork(_fit(network or NetworkConfig(), obs_shape, num_actions))
+        self.generator = torch.Generator()  # on the CPU: equal draws on every device
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=lr_schedule(1), eps=1e-5, fused=True
         )
 
+    def obs_to_tensor(  # type: ignore[override]
+        self, observation: npt.ArrayLike
+    ) -> tuple[Tensor, bool]:
+        """One observation or many as (N, ...) for the network, and whether they were many."""
+        space = self.observation_space
+        seen = maybe_transpose(np.asarray(observation), space)
+        is_many = is_vectorized_observation(seen, space)
+        assert space.shape is not None
+        return self._convert(seen.reshape(-1, *space.shape), self.device), is_many
+
     def predict(  # type: ignore[override]
         self,
-        observation: np.ndarray[Any, Any],
-        state: tuple[np.ndarray[Any, Any], ...] | None = None,
-        episode_start: np.ndarray[Any, Any] | None = None,
+        observation: npt.ArrayLike,
+        state: tuple[npt.NDArray[Any], ...] | None = None,
+        episode_start: npt.NDArray[Any] | None = None,
         deterministic: bool = False,
-    ) -> tuple[np.ndarray[Any, Any], tuple[np.ndarray[Any, Any], ...] | None]:
-        """Act, and hand the recurrent state back for the next call (SB3's convention)."""
+        action_masks: npt.ArrayLike | None = None,
+    ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...] | None]:
+        """Act, and hand the recurrent state back for the next call (SB3's convention).
+
+        Args:
+            observation: one or many, as the environment gives them.
+            state: what the last call gave; None at the start.
+            episode_start: (N,) bool, rows whose state is zeroed first.
+            deterministic: the likeliest action; else one drawn from the policy's own generator.
+            action_masks: (N, A) bool, what may be done (sb3-contrib's convention).
+        """
         self.set_training_mode(False)
-        obs, vectorized = self.obs_to_tensor(observation)
-        frames = torch.as_tensor(obs)
-        if frames.dim() == 2:
-            frames = frames.float()
-        hidden = self.network.initial_state(len(frames))
+        obs, is_many = self.obs_to_tensor(observation)
+        hidden = None
         if state is not None:
-            hidden = torch.as_tensor(state[0], device=frames.device)
+            hidden = torch.as_tensor(state[0], device=obs.device)
             if episode_start is not None:
-                ended = torch.as_tensor(episode_start, device=frames.device)
-                hidden = hidden * (~ended.bool()).float()[:, None]
-        legal = torch.ones(len(frames), self.network.config.num_actions, dtype=torch.bool)
-        with torch.no_grad():
-            thought = self.network(frames, legal.to(frames.device), hidden)
-        probs = thought.log_probs
-        actions = probs.argmax(1) if deterministic else sample(probs)
-        numpy_actions = actions.cpu().numpy()
-        numpy_state = (thought.state.cpu().numpy(),)
-        return (numpy_actions if vectorized else numpy_actions[0]), numpy_state
+                goes_on = ~torch.as_tensor(episode_start, device=obs.device).bool()
+                hidden = hidden * goes_on.float()[:, None]
+        thought = self._think(obs, hidden, action_masks)
+        actions = self._choose(thought, deterministic).cpu().numpy()
+        return (actions if is_many else actions[0]), (thought.state.cpu().numpy(),)
+
+    @torch.no_grad()
+    def _think(
+        self, obs: Tensor, hidden: Tensor | None = None, action_masks: npt.ArrayLike | None = None
+    ) -> Thought:
+        shape = len(obs), self.network.config.num_actions
+        legal = torch.ones(shape, dtype=torch.bool, device=obs.device)
+        if action_masks is not None:
+            legal = torch.as_tensor(action_masks, device=obs.device).bool().view(shape)
+        hidden = self.network.initial_state(len(obs)) if hidden is None else hidden
+        return cast(Thought, self.network(obs, legal, hidden))
+
+    def _choose(self, thought: Thought, deterministic: bool) -> Tensor:
+        if deterministic:
+            return thought.log_probs.argmax(1)
+        return sample(thought.log_probs.cpu(), self.generator)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
-        raise NotImplementedError("the policy carries a state: call predict")
+        return self._choose(self._think(observation), deterministic)
+
+    def predict_values(self, obs: Tensor) -> Tensor:
+        """(N, 1) values of what `obs_to_tensor` gave, each as the first of an episode."""
+        return self._think(obs).value[:, None]
+
+    def get_distribution(
+        self, obs: Tensor, action_masks: npt.ArrayLike | None = None
+    ) -> CategoricalDistribution:
+        """The N distributions of actions for what `obs_to_tensor` gave, each as the first."""
+        thought = self._think(obs, action_masks=action_masks)
+        distribution = CategoricalDistribution(self.network.config.num_actions)
+        return distribution.proba_distribution(thought.log_probs)
 
 
-def _fit(
-    config: NetworkConfig, observations: spaces.Space[Any], actions: spaces.Space[Any]
-) -> NetworkConfig:
-    if not isinstance(actions, spaces.Discrete):
-        raise ValueError(f"actions must be Discrete, not {type(actions).__name__}")
-    if not isinstance(observations, spaces.Box) or not _is_seeable(observations):
-        raise ValueError(
-            "observations must be uint8 images (channels, height, width) or vectors: "
-            f"{observations}"
-        )
+def _fit(config: NetworkConfig, obs_shape: tuple[int, ...], num_actions: int) -> NetworkConfig:
     eyes = config.eyes
-    if len(observations.shape) == 3:  # a small image is looked at through a small window
-        eyes = replace(eyes, crop=min(eyes.crop, *observations.shape[1:]))
-    return NetworkConfig(observations.shape, int(actions.n), eyes, config.circuits)
-
-
-def _is_seeable(observations: spaces.Box) -> bool:
-    is_image = len(observations.shape) == 3 and observations.dtype == np.uint8
-    return is_image or len(observations.shape) == 1
+    if len(obs_shape) == 3:  # a small image is looked at through a small window
+        eyes = replace(eyes, crop=min(eyes.crop, *obs_shape[1:]))
+    return NetworkConfig(obs_shape, num_actions, eyes, config.circuits)

@@ -1,40 +1,27 @@
 """Proximal policy optimisation over streams of decisions, as a Stable-Baselines3 algorithm.
 
-With an SB3 environment it behaves like any SB3 algorithm; with a `Stream` of batched games the
-tensors never leave the device. It knows neither games nor memory.
+What is particular to SB3 (spaces, files, parameters, acting) is in `algorithm`; here is learning.
+It knows neither games nor memory.
 """
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.type_aliases import MaybeCallback
 from torch import Tensor, nn
 
 from lifelong_agent import losses
-from lifelong_agent.archive import read_archive, write_archive
+from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
-from lifelong_agent.policy import DualStreamPolicy, sample
-from lifelong_agent.weights import (
-    build_network,
-    check_tensors,
-    flatten,
-    load_optimizer,
-    optimizer_tensors,
-    unflatten,
-)
+from lifelong_agent.policy import sample
 
 
 @dataclass(frozen=True)
@@ -64,140 +51,11 @@ class PPOConfig:
     max_grad_norm: float = 0.5
 
 
-class LifelongPPO(BaseAlgorithm):
-    """PPO with carried recurrent state and sign-aware advantages.
+class LifelongPPO(StreamAlgorithm):
+    """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`."""
 
-    Args:
-        policy: `"DualStreamPolicy"` or the class.
-        env: a Gymnasium environment, its id, a `VecEnv`, or a `Stream`.
-        learning_rate: a number or an SB3 schedule.
-        config: the knobs.
-        seed: of the sampling; equal seeds give equal runs on a CPU.
-        device: `cpu`, `cuda`, or `auto`.
-        policy_kwargs: handed to the policy, such as `{"network": NetworkConfig(...)}`.
-        tensorboard_log: folder for TensorBoard, or None.
-        verbose: 0 silent, 1 tables.
-
-    Raises:
-        ValueError: for spaces that are not images or `Discrete`.
-    """
-
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"DualStreamPolicy": DualStreamPolicy}
-    policy: DualStreamPolicy
-
-    def __init__(
-        self,
-        policy: str | type[DualStreamPolicy] = "DualStreamPolicy",
-        env: GymEnv | str | Stream | None = None,
-        learning_rate: float | Schedule = 6e-4,
-        config: PPOConfig | None = None,
-        seed: int | None = None,
-        device: torch.device | str = "cpu",
-        policy_kwargs: dict[str, Any] | None = None,
-        tensorboard_log: str | None = None,
-        verbose: int = 0,
-        _init_setup_model: bool = True,
-    ) -> None:
-        is_stream = isinstance(env, Stream) and not hasattr(env, "step_async")
-        super().__init__(
-            policy,
-            None if is_stream else env,  # type: ignore[arg-type]
-            learning_rate,
-            policy_kwargs=policy_kwargs,
-            tensorboard_log=tensorboard_log,
-            verbose=verbose,
-            device=device,
-            support_multi_env=True,
-            seed=seed,
-            supported_action_spaces=(spaces.Discrete,),
-        )
-        self.config = config or PPOConfig()
-        self.generator = torch.Generator(self.device).manual_seed(0 if seed is None else seed)
-        self.stream: Stream | None = None
-        if is_stream:
-            assert isinstance(env, Stream)
-            self._attach(env)
-        if _init_setup_model and (env is not None):
-            self._setup_model()
-
-    def _attach(self, stream: Stream) -> None:
-        self.stream = stream
-        self.n_envs = stream.num_rows
-        self._set_spaces(stream.obs_shape, stream.num_actions)
-
-    def _set_spaces(self, obs_shape: tuple[int, ...], num_actions: int) -> None:
-        self.observation_space = spaces.Box(0, 255, obs_shape, np.uint8)
-        self.action_space = spaces.Discrete(num_actions)
-
-    def _setup_model(self) -> None:
-        self._setup_lr_schedule()
-        self.set_random_seed(self.seed)
-        policy = self.policy_class(
-            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
-        )
-        assert isinstance(policy, DualStreamPolicy)
-        self.policy = policy.to(self.device)
-        self.rollout: Rollout | None = None
-
-    def save(
-        self, path: str | Path | io.BufferedIOBase, exclude: Any = None, include: Any = None
-    ) -> None:
-        """Write policy, optimiser and knobs as a zip of safetensors and JSON (never a pickle).
-
-        `.zip` is added to a path without a suffix, as SB3 does. Of a learning-rate schedule only
-        the first rate is kept: hand the schedule to `load` again.
-        """
-        if isinstance(path, io.BufferedIOBase):
-            raise ValueError("save needs a path")
-        notes = {
-            "network": self.policy.network.config.to_json(),
-            "config": asdict(self.config),
-            "num_timesteps": self.num_timesteps,
-            "learning_rate": self.lr_schedule(1),
-            "seed": self.seed,
-        }
-        parts = {
-            "network": self.policy.network.state_dict(),
-            "optimizer": flatten(optimizer_tensors(self.policy.optimizer)),
-            "generator": {"state": self.generator.get_state()},
-        }
-        write_archive(_zip_path(path), notes, parts)
-
-    @classmethod
-    def load(  # type: ignore[override]
-        cls,
-        path: str | Path | io.BufferedIOBase,
-        env: GymEnv | Stream | None = None,
-        device: torch.device | str = "cpu",
-        **kwargs: Any,
-    ) -> LifelongPPO:
-        """Read what `save` wrote; without `env` it can predict but not learn.
-
-        Raises:
-            ValueError: for a missing or damaged file, or an environment that does not fit.
-        """
-        if isinstance(path, io.BufferedIOBase):
-            raise ValueError("load needs a path")
-        path = _zip_path(path)
-        notes, parts = read_archive(path)
-        network = build_network(notes.get("network"), path)
-        check_tensors(network, parts.get("network", {}), path)
-        config, num_timesteps, stored = _read_notes(notes, path)
-        algorithm = cls(
-            "DualStreamPolicy", env, config=config, device=device,
-            policy_kwargs={"network": network.config}, _init_setup_model=False, **stored | kwargs,
-        )  # fmt: skip
-        if env is None:
-            algorithm._set_spaces(network.config.obs_shape, network.config.num_actions)
-        algorithm._setup_model()
-        algorithm.policy.network.load_state_dict(parts["network"])
-        load_optimizer(algorithm.policy.optimizer, unflatten(parts["optimizer"]))
-        algorithm.generator.set_state(parts["generator"]["state"])
-        algorithm.num_timesteps = num_timesteps
-        return algorithm
-
-    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        return ["policy", "policy.optimizer"], []
+    config: PPOConfig
+    config_class = PPOConfig
 
     def learn(
         self,
@@ -230,7 +88,8 @@ class LifelongPPO(BaseAlgorithm):
     ) -> tuple[int, BaseCallback]:
         """SB3's preparations, whose environment reset a stream does not need."""
         if self._needs_stream():
-            assert self.env is not None, "learn needs an environment: set_env first"
+            if self.env is None:
+                raise ValueError("learn needs an environment: set_env first")
             self.rollout = None
             prepared = self._setup_learn(total, callback, fresh, name, progress_bar)
             self.stream = VecEnvStream(self.env, self.device)
@@ -270,8 +129,7 @@ class LifelongPPO(BaseAlgorithm):
         for t in range(self.config.num_steps):
             outcome = self._decide(t, self.stream, self.rollout)
             self.num_timesteps += self.stream.num_rows
-            self._note_infos(outcome)
-            callback.update_locals(locals())
+            callback.update_locals(self._locals_of(outcome))
             if not callback.on_step():
                 return False
         callback.on_rollout_end()
@@ -299,9 +157,13 @@ class LifelongPPO(BaseAlgorithm):
         thought = self.policy.network(last.frames, last.legal_actions, self.states[rows, last.seat])
         outcome.reward[rows] += self.config.discount * thought.value
 
-    def _note_infos(self, outcome: Outcome) -> None:
-        if isinstance(self.stream, VecEnvStream):
-            self._update_info_buffer(self.stream.infos, outcome.ended.cpu().numpy())
+    def _locals_of(self, outcome: Outcome) -> dict[str, Any]:
+        """What SB3's callbacks look for among the local variables."""
+        if not isinstance(self.stream, VecEnvStream):
+            return {"outcome": outcome}
+        dones = outcome.ended.cpu().numpy()
+        self._update_info_buffer(self.stream.infos, dones)
+        return {"outcome": outcome, "infos": self.stream.infos, "dones": dones}
 
     def train(self) -> None:
         """Learn from the rollout: `epochs` passes of whole-row minibatches."""
@@ -397,20 +259,3 @@ class LifelongPPO(BaseAlgorithm):
             rewards = [float(info["r"]) for info in self.ep_info_buffer]
             self.logger.record("rollout/ep_rew_mean", float(np.mean(rewards)))
         self.logger.dump(step=self.num_timesteps)
-
-
-def _read_notes(
-    notes: dict[str, Any], path: Path
-) -> tuple[PPOConfig, int, dict[str, float | int | None]]:
-    """Knobs, steps, and what the constructor is given, out of a file."""
-    try:
-        seed = None if notes["seed"] is None else int(notes["seed"])
-        stored = {"learning_rate": float(notes["learning_rate"]), "seed": seed}
-        return PPOConfig(**notes["config"]), int(notes["num_timesteps"]), stored
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} describes no algorithm: {error}") from None
-
-
-def _zip_path(path: str | Path) -> Path:
-    path = Path(path)
-    return path if path.suffix else path.with_suffix(".zip")

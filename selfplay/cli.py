@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lifelong_agent.devices import checked_device as checked_device
 
 T = TypeVar("T")
 
@@ -64,24 +65,6 @@ def guarded(action: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-
-
-def checked_device(name: str) -> torch.device:
-    """A device that is there.
-
-    Raises:
-        ValueError: naming what can be chosen.
-    """
-    known = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"unknown device {name!r}: this machine has {', '.join(known)}") from None
-    if device.type == "cuda" and (device.index or 0) < torch.cuda.device_count():
-        return device
-    if device.type != "cpu":
-        raise ValueError(f"there is no device {name!r} here: this machine has {', '.join(known)}")
-    return device
 
 
 def checked_output(path: Path | None) -> None:

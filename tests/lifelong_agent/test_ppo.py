@@ -1,4 +1,4 @@
-"""LifelongPPO on worlds with known answers, and as a Stable-Baselines3 algorithm."""
+"""LifelongPPO on worlds with known answers, and what it learns from."""
 
 import dataclasses
 
@@ -11,15 +11,23 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from lifelong_agent.archive import read_archive, write_archive
 from lifelong_agent.experience import Observation, Outcome, VecEnvStream
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
+from tests.lifelong_agent.learners import (
+    KNOBS,
+    NUM_ENVS,
+    ROLLOUT,
+    learned,
+    new_algorithm,
+    parameters,
+    thoughts,
+    values,
+)
 from tests.lifelong_agent.probes import (
     BRIGHT,
     DARK,
     GREY,
     SHAPE,
-    SMALL,
     AlwaysOne,
     Endless,
     LateReward,
@@ -32,57 +40,6 @@ from tests.lifelong_agent.probes import (
     SeenReward,
     screen,
 )
-
-NUM_ENVS = 32
-KNOBS = PPOConfig(num_steps=8, epochs=4, minibatches=2, discount=0.5, entropy_weight=0.0)
-ROLLOUT = NUM_ENVS * KNOBS.num_steps
-
-
-def new_algorithm(env, seed=0, precision="float32", **knobs):
-    if isinstance(env, type) and issubclass(env, gym.Env):
-        env = make_vec_env(env, NUM_ENVS, seed=seed)
-    network = dataclasses.replace(SMALL, eyes=dataclasses.replace(SMALL.eyes, precision=precision))
-    return LifelongPPO(
-        "DualStreamPolicy",
-        env,
-        learning_rate=lambda remaining: 3e-3 * remaining,
-        config=dataclasses.replace(KNOBS, **knobs),
-        seed=seed,
-        policy_kwargs={"network": network},
-    )
-
-
-def learned(env, num_rollouts, **changes):
-    return new_algorithm(env, **changes).learn(num_rollouts * ROLLOUT)
-
-
-@torch.no_grad()
-def thoughts(algorithm, *brightness):
-    """(value, probability of action 1) along an episode that shows these screens."""
-    network, found = algorithm.policy.network, []
-    state = network.initial_state(1)
-    for b in brightness:
-        legal = torch.ones(1, network.config.num_actions, dtype=torch.bool)
-        thought = network(torch.from_numpy(screen(b))[None], legal, state)
-        state = thought.state
-        found.append((thought.value.item(), thought.log_probs.exp()[0, 1].item()))
-    return found
-
-
-def values(algorithm, *brightness):
-    return [value for value, _ in thoughts(algorithm, *brightness)]
-
-
-def parameters(algorithm):
-    return torch.cat([p.detach().flatten() for p in algorithm.policy.parameters()])
-
-
-def momenta(algorithm):
-    optimizer = algorithm.policy.optimizer
-    return torch.cat(
-        [optimizer.state[p]["exp_avg"].flatten() for p in algorithm.policy.parameters()]
-    )
-
 
 # Known answers.
 
@@ -292,67 +249,6 @@ def test_equal_seeds_give_equal_networks_and_others_do_not():
     assert not torch.equal(parameters(first), parameters(other))
 
 
-# Stable-Baselines3.
-
-
-class Bright(Probe):
-    """A camera with its channels last, as Gymnasium's own."""
-
-    observation_space = spaces.Box(0, 255, (16, 16, 3), np.uint8)
-    action_space = spaces.Discrete(3)
-
-    def show(self):
-        return np.full((16, 16, 3), BRIGHT, np.uint8)
-
-
-def test_channels_may_come_last():
-    algorithm = learned(Bright, 1)
-    assert algorithm.policy.network.config.obs_shape == (3, 16, 16)
-    assert algorithm.policy.network.config.num_actions == 3
-
-
-def test_a_single_environment_and_its_id_are_enough():
-    gym.register("tests/SeenAction-v0", SeenAction)
-    for env in (SeenAction(), "tests/SeenAction-v0"):
-        algorithm = LifelongPPO(
-            "DualStreamPolicy", env, config=KNOBS, policy_kwargs={"network": SMALL}
-        )
-        assert algorithm.learn(32).num_timesteps == 32
-    gym.registry.pop("tests/SeenAction-v0")
-
-
-def test_predict_takes_one_screen_or_many_and_hands_the_state_on():
-    algorithm = learned(RememberedAction, 1)
-    one, state = algorithm.predict(screen(DARK), deterministic=True)
-    assert np.shape(one) == ()
-    many, states = algorithm.predict(np.stack([screen(DARK)] * 5), deterministic=True)
-    assert many.tolist() == [one] * 5
-    assert np.allclose(states[0], state[0], atol=1e-6)
-    _, kept = algorithm.predict(screen(GREY), state, np.array([False]), deterministic=True)
-    _, fresh = algorithm.predict(screen(GREY), state, np.array([True]), deterministic=True)
-    _, first = algorithm.predict(screen(GREY), None, None, deterministic=True)
-    assert np.array_equal(fresh[0], first[0])
-    assert not np.array_equal(kept[0], first[0])
-
-
-class StopAfter(BaseCallback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps, self.calls = steps, 0
-
-    def _on_step(self):
-        self.calls += 1
-        return self.num_timesteps < self.steps
-
-
-def test_a_callback_may_stop_the_learning():
-    callback = StopAfter(5 * NUM_ENVS)
-    algorithm = new_algorithm(AlwaysOne)
-    algorithm.learn(100 * ROLLOUT, callback)
-    assert callback.calls == 5
-    assert algorithm.num_timesteps == 5 * NUM_ENVS
-
-
 def test_the_schedule_of_the_learning_rate_reaches_the_optimizer():
     rates = []
 
@@ -389,113 +285,6 @@ def test_another_environment_can_be_set():
     algorithm.set_env(make_vec_env(Costly, NUM_ENVS, seed=1))
     algorithm.learn(6 * ROLLOUT)
     assert values(algorithm, GREY) == pytest.approx([-1], abs=0.2)
-
-
-def test_a_saved_algorithm_acts_and_learns_as_before(tmp_path):
-    algorithm = learned(SeenAction, 2)
-    algorithm.save(tmp_path / "model")
-    again = LifelongPPO.load(tmp_path / "model.zip", env=make_vec_env(SeenAction, NUM_ENVS))
-    assert torch.equal(parameters(again), parameters(algorithm))
-    assert again.config == algorithm.config
-    assert again.num_timesteps == algorithm.num_timesteps
-    obs = np.stack([screen(b) for b in range(0, 250, 10)])
-    first, second = (a.predict(obs, deterministic=True)[0] for a in (algorithm, again))
-    assert np.array_equal(first, second)
-    assert momenta(algorithm).abs().sum() > 0
-    assert torch.equal(momenta(again), momenta(algorithm))
-
-
-def test_a_loaded_algorithm_learns_in_the_environment_it_is_given(tmp_path):
-    learned(AlwaysOne, 1).save(tmp_path / "model.zip")
-
-    class Costly(AlwaysOne):
-        def reward(self, action):
-            return -1
-
-    env = make_vec_env(Costly, 16, seed=1)
-    again = LifelongPPO.load(tmp_path / "model.zip", env=env).learn(4 * ROLLOUT)
-    assert again.rollout.actions.shape == (KNOBS.num_steps, 16)
-    assert values(again, GREY) == pytest.approx([-1], abs=0.5)
-
-
-def test_a_loaded_algorithm_can_predict_without_an_environment(tmp_path):
-    algorithm = new_algorithm(SeenAction)
-    algorithm.save(tmp_path / "model.zip")
-    again = LifelongPPO.load(tmp_path / "model.zip")
-    assert values(again, DARK, GREY) == values(algorithm, DARK, GREY)
-
-
-def test_a_damaged_archive_is_named(tmp_path):
-    path = tmp_path / "model.zip"
-    new_algorithm(SeenAction).save(path)
-    content = path.read_bytes()
-    damaged = [b"", content[:100], content[: len(content) // 2], content[:-30], b"no zip" * 50]
-    for position in [*range(0, 120, 3), *range(len(content) - 500, len(content), 7)]:
-        flipped = bytearray(content)
-        flipped[position] ^= 1 << position % 8
-        damaged.append(bytes(flipped))
-    named = 0
-    for found in damaged:
-        path.write_bytes(found)
-        message = message_of_loading(path)
-        assert message is None or (str(path) in message and "\n" not in message)
-        named += message is not None
-    assert named > 0.5 * len(damaged), "the others hit what a zip does not need"
-
-
-def message_of_loading(path):
-    try:
-        LifelongPPO.load(path)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda notes: notes.pop("network"),
-        lambda notes: notes.update(network=[]),
-        lambda notes: notes["network"]["eyes"].update(channels=9),
-        lambda notes: notes["network"]["eyes"].update(channels=None),
-        lambda notes: notes["config"].update(patience=3),
-        lambda notes: notes.update(config=None),
-        lambda notes: notes.pop("learning_rate"),
-        lambda notes: notes.update(num_timesteps="many"),
-    ],
-)
-def test_an_archive_that_describes_no_algorithm_is_named(tmp_path, change):
-    path = tmp_path / "model.zip"
-    new_algorithm(SeenAction).save(path)
-    notes, parts = read_archive(path)
-    change(notes)
-    write_archive(path, notes, parts)
-    assert str(path) in (message_of_loading(path) or "")
-
-
-def test_a_missing_archive_is_named(tmp_path):
-    assert str(tmp_path / "nowhere.zip") in message_of_loading(tmp_path / "nowhere.zip")
-
-
-def test_without_an_environment_there_is_nothing_to_learn_from():
-    with pytest.raises((ValueError, AssertionError), match="environment"):
-        LifelongPPO("DualStreamPolicy", None, config=KNOBS).learn(10)
-
-
-class Vector(Probe):
-    observation_space = spaces.Box(0, 1, (4,), np.float32)
-
-    def show(self):
-        return np.zeros(4, np.float32)
-
-
-class Steering(Probe):
-    action_space = spaces.Box(-1, 1, (2,), np.float32)
-
-
-def test_actions_that_are_not_discrete_raise():
-    with pytest.raises((ValueError, AssertionError), match="Discrete"):
-        new_algorithm(Steering)
 
 
 class Forbidden(Probe):
@@ -538,15 +327,12 @@ class TellsTheAction(gym.Env):
         return self.vector, float(action == (self.vector[1] > 0)), True, False, {}
 
 
-def test_vectors_are_read_by_a_plain_eye(tmp_path):
+def test_vectors_are_read_by_a_plain_eye():
     algorithm = new_algorithm(TellsTheAction)
     algorithm.learn(60 * ROLLOUT)
     vectors = np.random.default_rng(0).standard_normal((200, 3))
     actions, _ = algorithm.predict(vectors, deterministic=True)
     assert (actions == (vectors[:, 1] > 0)).mean() > 0.95
-    algorithm.save(tmp_path / "vectors")
-    again = LifelongPPO.load(tmp_path / "vectors")
-    assert (again.predict(vectors, deterministic=True)[0] == actions).all()
 
 
 @pytest.mark.slow
@@ -559,31 +345,3 @@ def test_a_pole_is_balanced():
     algorithm.learn(100_000)
     mean, _ = evaluate_policy(algorithm, make_vec_env("CartPole-v1", 8, seed=1), 16)
     assert mean > 400
-
-
-class Tiny(Probe):
-    """Ten by ten pixels in seven channels, as in MinAtar."""
-
-    observation_space = spaces.Box(0, 255, (7, 10, 10), np.uint8)
-
-    def show(self):
-        return np.full((7, 10, 10), BRIGHT if self.bright else DARK, np.uint8)
-
-
-def test_small_images_are_looked_at_through_a_small_window():
-    algorithm = new_algorithm(Tiny)
-    assert algorithm.policy.network.config.eyes.crop == 8
-    default = LifelongPPO("DualStreamPolicy", make_vec_env(Tiny, 2))
-    assert default.policy.network.config.eyes.crop == 10
-    default.learn(64)
-
-
-@pytest.mark.parametrize(
-    "space", [spaces.Discrete(3), spaces.Box(0, 1, (2, 2)), spaces.Box(0.0, 1.0, (3, 32, 32))]
-)
-def test_what_cannot_be_seen_is_refused(space):
-    class Odd(Probe):
-        observation_space = space
-
-    with pytest.raises(ValueError, match=r"uint8 images .* or vectors"):
-        LifelongPPO("DualStreamPolicy", make_vec_env(Odd, 1))
