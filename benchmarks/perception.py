@@ -11,6 +11,8 @@ contrasted places.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -80,23 +82,24 @@ def label_volley(game: Any, state: Any) -> tuple[Tensor, Tensor, Tensor]:
     return torch.zeros(len(ball), 0), ball, spot
 
 
-WORLDS = (
+World = tuple[str, tuple[str, str], Callable[[Any, Any], tuple[Tensor, Tensor, Tensor]]]
+WORLDS: tuple[World, ...] = (  # a game, who plays it, and what is asked about its frames
     ("tron", ("tron/wall_hugger", "tron/voronoi"), label_tron),
     ("volley", ("volley/predictor", "volley/tracker"), label_volley),
 )
 
 
-def watch(world: int, seed: int) -> Frames:
-    """Frames of `NUM_GAMES` games, every fifth tick, all games of a tick together."""
-    name, players, label = WORLDS[world]
+def watch(world: World, seed: int, num_games: int = NUM_GAMES, ticks: int = TICKS) -> Frames:
+    """Frames of some games, every fifth tick, all games of a tick together."""
+    name, players, label = world
     game, generator = envs.make(name), Generator().manual_seed(seed)
-    state, parts = game.init(NUM_GAMES, generator), []
-    seats = [torch.full((NUM_GAMES,), seat) for seat in range(envs.NUM_SEATS)]
+    state, parts = game.init(num_games, generator), []
+    seats = [torch.full((num_games,), seat) for seat in range(envs.NUM_SEATS)]
     pair = [make_scripted(player) for player in players]
-    for tick in range(1, TICKS + 1):
+    for tick in range(1, ticks + 1):
         actions = [p.act(game, state, s, generator) for p, s in zip(pair, seats, strict=True)]
         slips = [choose(legal_of(state, s).float(), generator) for s in seats]
-        slipped = torch.rand(NUM_GAMES, generator=generator) < SLIPS
+        slipped = torch.rand(num_games, generator=generator) < SLIPS
         both = [torch.where(slipped, b, a) for a, b in zip(actions, slips, strict=True)]
         state = game.step(state, torch.stack(both, 1), generator)
         state = game.reset(state, state.ended, generator)
@@ -106,20 +109,26 @@ def watch(world: int, seed: int) -> Frames:
     return Frames(screens, yes, (numbers - numbers.mean(0)) / numbers.std(0), spot)
 
 
-def split(frames: Frames) -> tuple[Frames, Frames]:
+def split(frames: Frames, num_games: int = NUM_GAMES) -> tuple[Frames, Frames]:
     """Frames to learn from, and those of games that are held out."""
-    game = torch.arange(len(frames.screens)) % NUM_GAMES
+    game = torch.arange(len(frames.screens)) % num_games
     return frames.rows(game >= HELD_OUT_GAMES), frames.rows(game < HELD_OUT_GAMES)
 
 
 class Reader(nn.Module):
-    """Eyes, and one linear head for each game."""
+    """Something that sees, and one linear head for each game.
 
-    def __init__(self, looks: int, worlds: list[Frames]) -> None:
+    Args:
+        eyes: (N, 3, 64, 64) uint8 to a `Percept`.
+        width: of its reading.
+        worlds: what is to be read.
+    """
+
+    def __init__(self, eyes: nn.Module, width: int, worlds: list[Frames]) -> None:
         super().__init__()
-        self.eyes = Eyes((3, SIDE, SIDE), EyesConfig(looks=looks, precision=best_precision()))
+        self.eyes = eyes
         sizes = [w.yes.shape[1] + w.numbers.shape[1] for w in worlds]
-        self.heads = nn.ModuleList(nn.Linear(self.eyes.config.reading, size) for size in sizes)
+        self.heads = nn.ModuleList(nn.Linear(width, size) for size in sizes)
 
     def forward(self, parts: list[Frames]) -> tuple[list[Tensor], list[Tensor]]:
         """What is said of each game's frames, and the looks' fixations."""
@@ -139,10 +148,16 @@ def error(said: Tensor, truth: Frames) -> Tensor:
     return loss
 
 
-def learn(looks: int, worlds: list[Frames], steps: int, seed: int) -> Reader:
+def looking(looks: int, worlds: list[Frames]) -> Reader:
+    """Untrained eyes with R looks, and heads."""
+    config = EyesConfig(looks=looks, precision=best_precision())
+    return Reader(Eyes((3, SIDE, SIDE), config), config.reading, worlds)
+
+
+def learn(make: Callable[[], Reader], worlds: list[Frames], steps: int, seed: int) -> Reader:
     """Train eyes and heads on batches of all games; the rate falls in the second half."""
     torch.manual_seed(seed)
-    reader, generator = Reader(looks, worlds), Generator().manual_seed(seed)
+    reader, generator = make(), Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)
     for step in range(steps):
         rate = LEARNING_RATE * min(1, 2 * (steps - step) / steps + 0.05)
@@ -195,14 +210,24 @@ def rival_looks(screens: Tensor, looks: int, seed: int) -> dict[str, Tensor]:
     return {"chance": centres(chance), "the middle": middle, "contrast": centres(contrast)}
 
 
+@torch.no_grad()
+def answers(reader: Reader, worlds: list[Frames]) -> tuple[list[Tensor], list[Tensor]]:
+    """What is said of all frames, a batch at a time, and the looks' fixations."""
+    rows = torch.arange(len(worlds[0].screens)).split(BATCH)  # type: ignore[no-untyped-call]
+    parts = [reader([world.rows(part) for world in worlds]) for part in rows]
+    said, fixations = (zip(*column, strict=True) for column in zip(*parts, strict=True))
+    return [torch.cat(x) for x in said], [torch.cat(x) for x in fixations]
+
+
 def measure(reader: Reader, held_out: list[Frames], seed: int) -> dict[str, float]:
     """All figures of one trained reader."""
-    with torch.no_grad():
-        (tron_said, volley_said), fixations = reader(held_out)
+    said, fixations = answers(reader, held_out)
+    tron_said, volley_said = said
     tron, volley = held_out
     questions = tron.yes.shape[1]
     ball = explained(volley_said, volley.numbers)
     figures = {
+        "loss": sum(float(error(x, world)) for x, world in zip(said, held_out, strict=True)),
         "moves that crash, balanced accuracy": balanced_accuracy(
             tron_said[:, :questions], tron.yes
         ),
@@ -234,23 +259,24 @@ class Perception(Options):
         """Train, measure, show."""
         if min(self.steps, self.seeds) < 1 or min(self.looks) < 0:
             raise ValueError("steps and seeds are at least 1, looks at least 0")
-        worlds = [split(watch(world, self.seed)) for world in range(len(WORLDS))]
+        worlds = [split(watch(world, self.seed)) for world in WORLDS]
         learned, held_out = ([world[part] for world in worlds] for part in (0, 1))
-        results: dict[int, list[dict[str, float]]] = {looks: [] for looks in self.looks}
+        results: dict[str, list[dict[str, float]]] = {f"R = {n}": [] for n in self.looks}
         runs = list(product(range(self.seeds), self.looks))
         with progress_bar("reading", len(runs), "runs") as tell:
             for done, (seed, looks) in enumerate(runs, 1):
-                reader = learn(looks, learned, self.steps, seed)
-                results[looks].append(measure(reader, held_out, seed))
+                make = functools.partial(looking, looks, learned)
+                reader = learn(make, learned, self.steps, seed)
+                results[f"R = {looks}"].append(measure(reader, held_out, seed))
                 tell(done, f"R = {looks}")
-        show(results)
-        write_json(self.json, {str(looks): figures for looks, figures in results.items()})
+        show("what can be read", results)
+        write_json(self.json, dict(zip(map(str, self.looks), results.values(), strict=True)))
 
 
-def show(results: dict[int, list[dict[str, float]]]) -> None:
+def show(title: str, results: Mapping[str, list[dict[str, float]]]) -> None:
     """A table of means over seeds and, in brackets, the least and the most."""
     names = dict.fromkeys(name for runs in results.values() for run in runs for name in run)
-    table = Table("what can be read", *[f"R = {looks}" for looks in results])
+    table = Table(title, *results)
     for name in names:
         cells = []
         for runs in results.values():
