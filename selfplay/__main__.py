@@ -63,6 +63,8 @@ class Train(Options):
     lessons: int = 0
     """Ask teachers (search of 4 plies, voronoi-2, predictor) in the first decisions; their weight
     falls linearly."""
+    compiled: bool = False
+    """Compile the eyes (torch.compile): takes a minute at the start."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the ventral stream; auto: bfloat16 where the processor has it."""
 
@@ -86,6 +88,7 @@ class Train(Options):
                 num_games=self.batch,
                 seed=self.seed,
                 device=str(device),
+                compiled=self.compiled,
                 precision=best_precision() if self.precision == "auto" else self.precision,
             )
             trainer = Trainer(config, self.out, self.start)

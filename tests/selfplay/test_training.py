@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lifelong_agent.policy import NetworkConfig
-from lifelong_agent.ppo import PPOConfig
+from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
     load_network,
     read_json,
@@ -18,6 +18,7 @@ from lifelong_agent.weights import (
     write_pair,
 )
 from selfplay import training
+from selfplay.__main__ import main as selfplay_command
 from selfplay.league import League
 from selfplay.training import TrainConfig, Trainer
 from tests.lifelong_agent.probes import SMALL
@@ -210,6 +211,63 @@ def test_a_run_can_start_from_a_trained_network(tmp_path):
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+# A loss that is not finite.
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """From the given step on every loss is NaN."""
+
+    def pour(from_step):
+        losses = LifelongPPO._losses
+
+        def poisoned(self, *args):
+            parts = losses(self, *args)
+            if self.num_timesteps >= from_step:
+                parts["loss"] = parts["loss"] * float("nan")
+            return parts
+
+        monkeypatch.setattr(LifelongPPO, "_losses", poisoned)
+
+    return pour
+
+
+def train_command(out, monkeypatch):
+    """`python -m selfplay train` with a checkpoint before every rollout."""
+    monkeypatch.setattr(TrainConfig, "checkpoint_s", 0.0)
+    config = functools.partial(TrainConfig, checkpoint_s=0.0, snapshot_share=0.5)
+    monkeypatch.setattr("selfplay.__main__.TrainConfig", config)
+    command = ["train", "--steps", "4096", "--batch", "32", "--out", str(out)]
+    with pytest.raises(SystemExit) as stop:
+        selfplay_command([*command, "--opponents", "random=0.125", "--precision", "float32"])
+    return stop.value.code
+
+
+def test_a_loss_that_is_not_finite_ends_the_command_and_spoils_no_checkpoint(
+    tmp_path, monkeypatch, capsys, poison
+):
+    rollout = 32 * 4
+    poison(3 * rollout)
+    assert train_command(tmp_path, monkeypatch) == 2
+    complaint = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error:")]
+    assert complaint == [
+        "error: the gradient is not finite: training stops; "
+        f"the last good checkpoint ({2 * rollout} steps) is in {tmp_path}"
+    ]
+    assert read_json(tmp_path / "run.json")["steps"] == 2 * rollout
+    _, tensors = read_pair(tmp_path, "run")
+    assert all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point())
+    assert all(torch.isfinite(p).all() for p in load_network(tmp_path).parameters())
+    monkeypatch.undo()
+
+
+def test_without_a_checkpoint_none_is_promised(tmp_path, poison):
+    poison(0)
+    with pytest.raises(FloatingPointError, match="no checkpoint was written before"):
+        Trainer(dataclasses.replace(CONFIG, checkpoint_s=1e9), tmp_path).run()
+    assert not (tmp_path / "run.json").exists()
+
+
 # Damage.
 
 
@@ -254,3 +312,15 @@ def test_a_checkpoint_whose_files_do_not_belong_together_is_named(checkpoint, ch
     change(notes)
     write_pair(checkpoint, "run", tensors, notes)
     assert str(checkpoint) in error_of(checkpoint)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's own
+def test_compiled_eyes_see_the_same(tmp_path):
+    eyes = trained(tmp_path, compiled=True).network.eyes
+    frames = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
+    glances = eyes.glance(frames)
+    with torch.no_grad():
+        seen, should = eyes(frames, glances), eyes.forward(frames, glances)
+    assert torch.equal(seen.fixations, should.fixations)
+    torch.testing.assert_close(seen.reading, should.reading)
