@@ -234,7 +234,6 @@ def poison(monkeypatch):
 
 def train_command(out, monkeypatch):
     """`python -m selfplay train` with a checkpoint before every rollout."""
-    monkeypatch.setattr(TrainConfig, "checkpoint_s", 0.0)
     config = functools.partial(TrainConfig, checkpoint_s=0.0, snapshot_share=0.5)
     monkeypatch.setattr("selfplay.__main__.TrainConfig", config)
     command = ["train", "--steps", "4096", "--batch", "32", "--out", str(out)]
@@ -258,7 +257,6 @@ def test_a_loss_that_is_not_finite_ends_the_command_and_spoils_no_checkpoint(
     _, tensors = read_pair(tmp_path, "run")
     assert all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point())
     assert all(torch.isfinite(p).all() for p in load_network(tmp_path).parameters())
-    monkeypatch.undo()
 
 
 def test_without_a_checkpoint_none_is_promised(tmp_path, poison):
