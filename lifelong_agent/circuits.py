@@ -2,7 +2,8 @@
 
 Series, diverging, converging, reverberating (a loop that holds activity) and parallel
 after-discharge (delay lines without a loop). Each block is dense and small; the two that remember
-keep their state in one flat vector that the caller carries from decision to decision.
+keep their state in one flat vector that the caller carries from decision to decision. `declare`
+is the graph.
 """
 
 from __future__ import annotations
@@ -136,8 +137,48 @@ class Episode:
     ended: Tensor
 
 
-class Circuits(nn.Module):
-    """The graph of the agent's thinking.
+class Sum(nn.Module):
+    """No circuit, only a meeting: [(N, width), ...] are added to (N, width)."""
+
+    def __init__(self, inputs: tuple[int, ...], width: int) -> None:
+        super().__init__()
+
+    def forward(self, xs: list[Tensor]) -> Tensor:
+        """Add."""
+        return torch.stack(xs).sum(0)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of the graph, as it is declared.
+
+    Attributes:
+        name: of the block, and of its weights.
+        kind: the circuit type.
+        sources: the signals that it hears.
+        width: of what it gives; of each branch where it diverges.
+        gives: names of its signals; its own name if there is only one.
+    """
+
+    name: str
+    kind: type[nn.Module]
+    sources: tuple[str, ...]
+    width: int | tuple[int, ...]
+    gives: tuple[str, ...] = ()
+
+    @property
+    def signals(self) -> dict[str, int]:
+        """The signals that it gives, and their widths."""
+        if isinstance(self.width, int):
+            return {self.name: self.width}
+        return dict(zip(self.gives, self.width, strict=True))
+
+
+READING, FEATURES = "reading", "features"  # what goes into the graph, and what comes out
+
+
+def declare(inputs: int, config: CircuitConfig) -> tuple[Block, ...]:
+    """The graph of the agent's thinking; `Circuits` is built from it, `drawing` draws it.
 
     reading -+-> series -> diverging -+-> fast -------------+-> converging -(+)-> features
              |                        +-> reverberating ----+                |
@@ -147,26 +188,56 @@ class Circuits(nn.Module):
     The direct road matters: without it the same network learned far slower (0.68 against 0.87 of
     the right moves after 300 supervised batches).
     """
+    c = config
+    branches = (c.fast, c.reverberating, c.after_discharge)
+    return (
+        Block("series", Series, (READING,), c.series),
+        Block("diverging", Diverging, ("series",), branches, ("fast", "to_hold", "to_echo")),
+        Block("reverberating", Reverberating, ("to_hold",), c.reverberating),
+        Block("after_discharge", AfterDischarge, ("to_echo",), c.after_discharge),
+        Block("converging", Converging, ("fast", "reverberating", "after_discharge"), inputs),
+        Block(FEATURES, Sum, (READING, "converging"), inputs),
+    )
+
+
+Remembering = Reverberating | AfterDischarge
+Remember = Callable[[str, Remembering, Tensor], Tensor]
+"""Name and block that remembers, and its input, to its output."""
+
+
+class Circuits(nn.Module):
+    """The declared graph, with its state in one flat vector.
+
+    Args:
+        inputs: I, width of the reading, and O, that of the features.
+        config: widths of the blocks.
+    """
 
     def __init__(self, inputs: int, config: CircuitConfig) -> None:
         super().__init__()
-        c = config
-        self.series = Series(inputs, c.series)
-        self.diverging = Diverging(c.series, (c.fast, c.reverberating, c.after_discharge))
-        self.reverberating = Reverberating(c.reverberating, c.reverberating)
-        self.after_discharge = AfterDischarge(c.after_discharge, c.after_discharge)
-        self.converging = Converging((c.fast, c.reverberating, c.after_discharge), inputs)
-        self.output_size = inputs
-        self._sizes = [self.reverberating.state_size, self.after_discharge.state_size]
-        self.state_size = sum(self._sizes)
+        self.blocks = declare(inputs, config)
+        widths, sizes = {READING: inputs}, {}
+        for block in self.blocks:
+            heard = tuple(widths[source] for source in block.sources)
+            part = block.kind(heard if len(heard) > 1 else heard[0], block.width)
+            self.add_module(block.name, part)
+            widths |= block.signals
+            if isinstance(part, Remembering):
+                sizes[block.name] = part.state_size
+        self.output_size = widths[FEATURES]
+        self.state_sizes = sizes
+        self.state_size = sum(sizes.values())
 
     def forward(self, reading: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One decision: (N, I) and (N, state_size) to features (N, O) and the next state."""
-        fast, hold_in, line_in = self.diverging(self.series(reading))
-        hold, line = torch.split(state, self._sizes, 1)
-        hold = self.reverberating.tick(self.reverberating.prepare(hold_in), hold)
-        line = self.after_discharge.tick(self.after_discharge.prepare(line_in), line)
-        return self._join(reading, fast, hold, line), torch.cat([hold, line], 1)
+        states = self._split(state)
+
+        def remember(name: str, block: Remembering, x: Tensor) -> Tensor:
+            states[name] = block.tick(block.prepare(x), states[name])
+            return block.read(states[name])
+
+        features = self.signals(reading, remember)[FEATURES]
+        return features, torch.cat(list(states.values()), 1)
 
     def unroll(self, readings: Tensor, states: Tensor, episode: Episode) -> Tensor:
         """A whole rollout, learning through time.
@@ -179,20 +250,29 @@ class Circuits(nn.Module):
         Returns:
             (T, N, O) features, those that T calls of `forward` give.
         """
-        fast, hold_in, line_in = self.diverging(self.series(readings))
-        hold_bank, line_bank = torch.split(states, self._sizes, 2)
-        hold = scan(
-            self.reverberating.tick, self.reverberating.prepare(hold_in), hold_bank, episode
-        )
-        line = scan(
-            self.after_discharge.tick, self.after_discharge.prepare(line_in), line_bank, episode
-        )
-        flat = [x.flatten(0, 1) for x in (readings, fast, hold, line)]
-        return self._join(*flat).view(*readings.shape[:2], -1)
+        banks, shape = self._split(states), readings.shape[:2]
 
-    def _join(self, reading: Tensor, fast: Tensor, hold: Tensor, line: Tensor) -> Tensor:
-        parts = [fast, self.reverberating.read(hold), self.after_discharge.read(line)]
-        return reading + torch.as_tensor(self.converging(parts))
+        def remember(name: str, block: Remembering, x: Tensor) -> Tensor:
+            prepared = block.prepare(x).view(*shape, -1)
+            return block.read(scan(block.tick, prepared, banks[name], episode).flatten(0, 1))
+
+        return self.signals(readings.flatten(0, 1), remember)[FEATURES].view(*shape, -1)
+
+    def signals(self, reading: Tensor, remember: Remember) -> dict[str, Tensor]:
+        """Every signal of the graph, by name; `remember` runs the blocks that have a state."""
+        found = {READING: reading}
+        for block in self.blocks:
+            part, heard = getattr(self, block.name), [found[source] for source in block.sources]
+            if isinstance(part, Remembering):
+                given = remember(block.name, part, heard[0])
+            else:
+                given = part(heard if len(heard) > 1 else heard[0])
+            found |= zip(block.signals, given if block.gives else [given], strict=True)
+        return found
+
+    def _split(self, state: Tensor) -> dict[str, Tensor]:
+        parts = torch.split(state, list(self.state_sizes.values()), -1)
+        return dict(zip(self.state_sizes, parts, strict=True))
 
 
 Tick = Callable[[Tensor, Tensor], Tensor]

@@ -14,6 +14,7 @@ from lifelong_agent.circuits import (
     Episode,
     Reverberating,
     Series,
+    declare,
 )
 
 SMALL = CircuitConfig(series=12, fast=10, reverberating=8, after_discharge=6)
@@ -256,3 +257,62 @@ def test_the_graph_keeps_the_sizes_it_was_given():
     assert features.shape == (3, circuits.output_size)
     assert state.shape == (3, circuits.state_size)
     assert circuits.state_size == SMALL.reverberating + SMALL.after_discharge * 5
+
+
+# The graph is the declared one.
+
+
+def test_the_graph_computes_what_is_drawn_in_its_docstring():
+    circuits = circuits_with_all_biases_moved()
+    reading, state = torch.randn(7, 5), torch.randn(7, circuits.state_size)
+    fast, to_hold, to_echo = circuits.diverging(circuits.series(reading))
+    hold, echo = circuits.reverberating, circuits.after_discharge
+    held = hold.tick(hold.prepare(to_hold), state[:, : hold.state_size])
+    line = echo.tick(echo.prepare(to_echo), state[:, hold.state_size :])
+    joined = circuits.converging([fast, hold.read(held), echo.read(line)])
+    features, following = circuits(reading, state)
+    assert torch.equal(features, reading + joined)
+    assert torch.equal(following, torch.cat([held, line], 1))
+
+
+def all_signals(circuits, lesioned=None):
+    """Every signal of one decision; what the lesioned block gives is halved."""
+
+    def remember(name, block, x):
+        found = block.read(block.tick(block.prepare(x), torch.ones(3, block.state_size)))
+        return found / 2 if name == lesioned else found
+
+    part = getattr(circuits, lesioned) if lesioned else nn.Identity()
+    handle = part.register_forward_hook(
+        lambda *args: [x / 2 for x in args[-1]] if isinstance(args[-1], list) else args[-1] / 2
+    )
+    signals = circuits.signals(torch.linspace(-1, 1, 15).view(3, 5), remember)
+    handle.remove()
+    return signals
+
+
+def declared_after(circuits, name):
+    """The signals of a block, and all that hear them through others."""
+    reached = set()
+    for block in circuits.blocks:
+        if block.name == name or reached & set(block.sources):
+            reached |= set(block.signals)
+    return reached
+
+
+@pytest.mark.parametrize("block", declare(5, SMALL), ids=lambda block: block.name)
+def test_a_lesion_changes_exactly_what_is_declared_to_hear_the_block(block):
+    circuits = circuits_with_all_biases_moved()
+    before, after = all_signals(circuits), all_signals(circuits, block.name)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == declared_after(circuits, block.name)
+    widths = {name: found.shape[1] for name, found in after.items() if name in block.signals}
+    assert widths == block.signals
+
+
+def test_all_five_types_are_declared_and_the_names_of_weights_stay():
+    blocks = declare(5, SMALL)
+    kinds = {Series, Diverging, Converging, Reverberating, AfterDischarge}
+    assert kinds < {block.kind for block in blocks}
+    names = {name.partition(".")[0] for name in Circuits(5, SMALL).state_dict()}
+    assert names == {block.name for block in blocks} - {"features"}
