@@ -1,4 +1,4 @@
-"""`python -m selfplay train | practise | match | adapt | bench | curve`."""
+"""`python -m selfplay train | practise | match | adapt | forgetting | bench | curve`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from selfplay.cli import (
 )
 from selfplay.curve import draw, read_scores
 from selfplay.drills import Drill, DrillConfig
+from selfplay.forgetting.command import Forgetting
 from selfplay.machine import best_precision
 from selfplay.match import play_match
 from selfplay.players import make_player
@@ -61,7 +62,7 @@ class Train(Options):
     entropy: float = 0.025
     """Weight of the entropy bonus."""
     lessons: int = 0
-    """Ask teachers (search of 4 plies, voronoi-2, predictor) in the first decisions; their weight
+    """Ask teachers (search of 4 plies, voronoi-2, tracker) in the first decisions; their weight
     falls linearly."""
     compiled: bool = False
     """Compile the eyes (torch.compile): takes a minute at the start."""
@@ -312,7 +313,7 @@ class Curve(Options):
 
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    commands = Train | Practise | Match | Adapt | Bench | Curve
+    commands = Train | Practise | Match | Adapt | Forgetting | Bench | Curve
 
     def run() -> None:
         command = parse(commands, args, "python -m selfplay")

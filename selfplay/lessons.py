@@ -23,7 +23,7 @@ from selfplay.rollout import Arenas
 from selfplay.seats import AnyGame, Player
 from selfplay.tron_players import Outlook
 from selfplay.tron_search import look_ahead as look_ahead_in_tron
-from selfplay.volley_players import predictor
+from selfplay.volley_players import tracker
 
 Teacher = Callable[[AnyGame, State, Tensor], Tensor]
 """Game, state, (B,) seats to (B, A) bool: the actions it approves of, all where it has no say."""
@@ -65,7 +65,7 @@ def imitate(player: Player) -> Teacher:
 TEACHERS: dict[str, Teacher] = {
     "connect": judge_connect(PLIES),
     "tron": judge_tron,
-    "volley": imitate(predictor()),
+    "volley": imitate(tracker()),
 }
 
 
