@@ -1,0 +1,198 @@
+"""Pictures that call for an action each: some learned long ago, some today."""
+
+import copy
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lifelong_agent.neocortex import (
+    Lessons,
+    Neocortex,
+    NeocortexConfig,
+    answer,
+    divergence,
+    examine,
+    read_lessons,
+    regard,
+)
+from lifelong_agent.policy import DualStreamNetwork
+from memory import Trace, fingerprint
+from tests.lifelong_agent.probes import SHAPE, SMALL
+
+ACTIONS, PICTURES, COPIES = 4, 8, 8
+ALL = NeocortexConfig(batch=32, most_steps=150, fast_rate=3e-3, slow_rate=3e-3, held_out=0.2)
+
+
+def make_traces(network: DualStreamNetwork, seed: int) -> list[Trace]:
+    """`PICTURES` pictures, each with its right action, each seen `COPIES` times with noise."""
+    rng = np.random.default_rng(seed)
+    traces = []
+    for _ in range(PICTURES):
+        picture = np.kron(rng.integers(30, 220, (3, 4, 4)), np.ones((1, 4, 4)))
+        policy = np.full(ACTIONS, 0.02, np.float32)
+        policy[rng.integers(ACTIONS)] = 0.94
+        for _ in range(COPIES):
+            frame = (picture + rng.integers(-8, 9, SHAPE)).astype(np.uint8)
+            traces.append(
+                Trace(
+                    fingerprint(frame), np.zeros(8, np.float32), frame,
+                    np.zeros(network.state_size, np.float32), np.zeros((1, 2), np.int64),
+                    int(policy.argmax()), np.ones(ACTIONS, bool), policy,
+                    float(rng.choice([-1, 1])),
+                )
+            )  # fmt: skip
+    return traces
+
+
+def make_lessons(network: DualStreamNetwork, seed: int) -> Lessons:
+    return read_lessons(network, make_traces(network, seed), ["a"] * PICTURES * COPIES)
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def network() -> DualStreamNetwork:
+    torch.manual_seed(0)
+    return DualStreamNetwork(replace(SMALL, obs_shape=SHAPE, num_actions=ACTIONS)).eval()
+
+
+@pytest.fixture(scope="module")
+def old(network: DualStreamNetwork) -> Lessons:
+    return make_lessons(network, 1)
+
+
+@pytest.fixture(scope="module")
+def recent(network: DualStreamNetwork) -> Lessons:
+    return make_lessons(network, 2)
+
+
+@pytest.fixture(scope="module")
+def nothing(old: Lessons) -> Lessons:
+    return old.pick(torch.zeros(0, dtype=torch.int64))
+
+
+@pytest.fixture(scope="module")
+def grown(network: DualStreamNetwork, old: Lessons, nothing: Lessons) -> Neocortex:
+    """It has learned the old pictures."""
+    cortex = Neocortex(copy.deepcopy(network), ALL)
+    assert cortex.consolidate(old, nothing, 60, chance()).accepted
+    return cortex
+
+
+def skill(network: DualStreamNetwork, lessons: Lessons) -> float:
+    with torch.no_grad():
+        return float(regard(answer(network, lessons)[0], lessons.policy))
+
+
+def weights(cortex: Neocortex) -> list[torch.Tensor]:
+    return [t.clone() for net in (cortex.fast, cortex.slow) for t in net.state_dict().values()]
+
+
+def test_new_decisions_are_learned_and_old_ones_kept_and_without_replay_they_are_lost(
+    grown: Neocortex, old: Lessons, recent: Lessons, nothing: Lessons
+) -> None:
+    assert skill(grown.fast, old) >= 0.98
+    assert skill(grown.fast, recent) <= 0.5
+    cortex, control = copy.deepcopy(grown), copy.deepcopy(grown)
+    report = cortex.consolidate(recent, old, 60, chance())
+    assert report.accepted, report.reason
+    control.consolidate(recent, nothing, 60, chance())
+    for network in (cortex.fast, cortex.slow):
+        assert skill(network, old) >= 0.97
+        assert skill(network, recent) >= 0.95
+    assert skill(control.fast, recent) >= 0.95
+    assert skill(control.fast, old) <= 0.8
+
+
+def test_what_would_cost_old_skill_is_rolled_back_bit_for_bit(
+    grown: Neocortex, old: Lessons
+) -> None:
+    cortex = copy.deepcopy(grown)
+    contrary = replace(old, policy=old.policy.roll(1, 1))
+    before = weights(cortex)
+    seen = []
+
+    def watch(_: float) -> None:
+        seen.append(float(cortex.fast.policy_head.bias[0].detach()))
+
+    report = cortex.consolidate(contrary, old, 60, chance(), watch)
+    assert not report.accepted
+    assert "old skill would fall" in report.reason
+    assert seen[10] != float(cortex.fast.policy_head.bias[0].detach())
+    assert all(torch.equal(a, b) for a, b in zip(weights(cortex), before, strict=True))
+
+
+def test_what_teaches_nothing_is_rolled_back(grown: Neocortex, old: Lessons) -> None:
+    cortex = copy.deepcopy(grown)
+    with torch.no_grad():
+        known = replace(old, policy=answer(cortex.fast, old)[0].exp())
+    before = weights(cortex)
+    cortex.slow.load_state_dict(cortex.fast.state_dict())
+    before = weights(cortex)
+    report = cortex.consolidate(known, known, 60, chance())
+    assert not report.accepted
+    assert "nothing was learned" in report.reason
+    assert all(torch.equal(a, b) for a, b in zip(weights(cortex), before, strict=True))
+
+
+def test_the_eyes_stay_as_they_are(grown: Neocortex, network: DualStreamNetwork) -> None:
+    for cortex in (grown.fast, grown.slow):
+        for name, tensor in network.eyes.state_dict().items():
+            assert torch.equal(cortex.eyes.state_dict()[name], tensor)
+    assert not torch.equal(grown.fast.policy_head.weight, network.policy_head.weight)
+
+
+def test_it_wakes_up_in_time_and_says_how_far_it_is(
+    grown: Neocortex, recent: Lessons, old: Lessons
+) -> None:
+    cortex = Neocortex(copy.deepcopy(grown.fast), replace(ALL, most_steps=10**9))
+    told: list[float] = []
+    started = time.monotonic()
+    cortex.consolidate(recent, old, 0.6, chance(), told.append)
+    assert time.monotonic() - started < 0.9
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
+def test_the_same_night_twice_is_the_same(grown: Neocortex, recent: Lessons, old: Lessons) -> None:
+    twins = [copy.deepcopy(grown), copy.deepcopy(grown)]
+    for twin in twins:
+        twin.config = replace(ALL, most_steps=20)
+        twin.consolidate(recent, old, 60, chance(3))
+    assert all(torch.equal(a, b) for a, b in zip(*map(weights, twins), strict=True))
+
+
+def test_every_variant_is_rehearsed_as_often_as_any_other(old: Lessons) -> None:
+    uneven = replace(old, variant=(torch.arange(len(old)) < 9).long())
+    drawn = uneven.draw(4000, chance())
+    assert float(drawn.variant.float().mean()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_divergence_and_regard_by_hand() -> None:
+    policy = torch.tensor([[0.5, 0.5, 0.0], [0.9, 0.1, 0.0]])
+    log_probs = torch.tensor([[0.25, 0.75, 0.0], [0.1, 0.9, 0.0]]).clamp_min(1e-9).log()
+    by_hand = 0.5 * np.log(2) + 0.5 * np.log(0.5 / 0.75), 0.9 * np.log(9) + 0.1 * np.log(1 / 9)
+    assert float(divergence(policy, log_probs)) == pytest.approx(sum(by_hand) / 2, abs=1e-6)
+    assert float(regard(log_probs, policy)) == pytest.approx((1 + 1 / 9) / 2)
+
+
+def test_a_forbidden_action_costs_nothing_and_is_never_chosen(network, old) -> None:
+    legal = torch.ones_like(old.legal_actions)
+    legal[:, 3] = False
+    policy = old.policy * legal
+    lessons = replace(old, legal_actions=legal, policy=policy / policy.sum(1, keepdim=True))
+    marks = examine(network, lessons, lessons)
+    assert -5 < marks.new < 0
+    assert int(answer(network, lessons)[0].argmax(1).max()) < 3
+
+
+def test_bad_wishes_are_refused_in_words(grown, recent, old, nothing) -> None:
+    with pytest.raises(ValueError, match="positive budget"):
+        grown.consolidate(recent, old, 0, chance())
+    assert grown.consolidate(nothing, old, 1, chance()).reason == "nothing new to learn"
