@@ -1,23 +1,27 @@
 """Strategies: runs of actions that turned out better or worse than expected, with their evidence.
 
 A strategy is good if the lower bound of its mean advantage is above 0, bad if the upper bound is
-below 0, else undetermined: kept, not acted on. The sentence shown to a player is made from the
-record, every number checkable.
+below 0, else undetermined: kept, not acted on. How wide the bounds are follows from how much the
+same strategy varied in this game before. The sentence shown to a player is made from the record,
+every number checkable.
 """
 
 from __future__ import annotations
 
-import math
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from memory.confidence import Spread, interval
+from memory.scenes import Scenes
 from memory.store import Store
 from memory.traces import Episode, Pixels
 
 MAX_RUN = 3
 MAX_PER_GAME = 3
-PRIOR_SPREAD = 0.5
-CONFIDENCE_Z = 1.96
+MIN_COUNT = 2
+Known = Mapping[tuple[int, tuple[int, ...]], tuple[int, float, list[int]]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Strategy:
         ci95: its confidence interval.
         evidence: ids of the traces with which the run began.
         frame: the context as seen last, or None.
+        attributes: what the context shows, 16 bytes of `AttributeDictionary.bits`, or None.
     """
 
     game: str
@@ -45,17 +50,28 @@ class Strategy:
     ci95: tuple[float, float]
     evidence: tuple[int, ...]
     frame: Pixels | None = None
+    attributes: bytes | None = None
 
     @property
     def verdict(self) -> str:
-        """`good`, `bad` or `undetermined`."""
+        """`good`, `bad` or `undetermined`; what was seen once only is always undetermined."""
         low, high = self.ci95
+        if self.count < MIN_COUNT:
+            return "undetermined"
         return "good" if low > 0 else "bad" if high < 0 else "undetermined"
 
     @property
     def sentence(self) -> str:
-        """What a player reads."""
-        moves = ", then ".join(f"move {action + 1}" for action in self.actions)
+        """What a player reads who is not told what the actions are called."""
+        return self.tell(lambda action: f"move {action + 1}")
+
+    def tell(self, name_action: Callable[[int], str]) -> str:
+        """What a player reads.
+
+        Args:
+            name_action: what an action is called in a sentence: `column 4`, `going left`.
+        """
+        moves = ", then ".join(name_action(action) for action in self.actions)
         times = "once" if self.count == 1 else f"{self.count} times"
         word = {"good": "Good", "bad": "A mistake", "undetermined": "Unclear"}[self.verdict]
         direction = "better" if self.mean_advantage >= 0 else "worse"
@@ -68,15 +84,9 @@ class Strategy:
     def to_row(self) -> tuple[Any, ...]:
         """What `Store.write_game` stores."""
         return (
-            self.opponent, self.code, list(self.actions), self.count, self.mean_advantage,
+            self.opponent, self.code, list(self.actions), self.count, float(self.mean_advantage),
             list(self.evidence),
         )  # fmt: skip
-
-
-def interval(mean: float, count: int, spread: float = PRIOR_SPREAD) -> tuple[float, float]:
-    """Give mean -+ 1.96 spread / sqrt(count), the 95% interval for a known spread."""
-    half = CONFIDENCE_Z * spread / math.sqrt(count)
-    return (mean - half, mean + half)
 
 
 def peaks(advantages: list[float], most: int) -> list[int]:
@@ -87,68 +97,163 @@ def peaks(advantages: list[float], most: int) -> list[int]:
     return sorted(tops, key=lambda i: -sizes[i])[:most]
 
 
+@dataclass(frozen=True)
+class Observation:
+    """A strategy seen in a game that is not stored yet, and how surprising that was."""
+
+    ends: bool
+    count: int
+    mean: float
+    advantage: float
+
+
 class StrategyBook:
-    """Turns games into strategies and merges them with what the store holds."""
+    """Turns games into strategies and merges them with what the store holds.
+
+    How much strategies vary is pooled by game, apart for runs that end it: a move that loses at
+    once says so plainly, an early one is followed by much chance.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.scenes = Scenes(store.connection)
+        self._spreads: dict[str, dict[bool, Spread]] = {}
+        self._unstored: list[Observation] = []
 
     def summarise(self, episode: Episode) -> list[Strategy]:
         """Segment a game at its peaks of |advantage| and merge each run with what is known.
 
         Evidence of this very game is numbered -1, -2, ... until the store has given its ids.
         """
-        known = {
-            (code, actions): (count, mean, evidence)
-            for code, actions, count, mean, evidence in self.store.read_strategies(
-                episode.game, episode.opponent
-            )
-        }
+        known = self._known(episode)
+        self._unstored = []
         found: dict[tuple[int, tuple[int, ...]], Strategy] = {}
         advantages = [trace.advantage for trace in episode.traces]
         for start in peaks(advantages, MAX_PER_GAME):
-            strategy = _segment(episode, start, known)
-            found.setdefault((strategy.code, strategy.actions), strategy)
+            run = _run(advantages, start)
+            actions = tuple(trace.action for trace in episode.traces[start : start + run])
+            key = (episode.traces[start].code, actions)
+            if key not in found:
+                found[key] = self._merge(episode, start, actions, known)
         return list(found.values())
 
+    def _known(self, episode: Episode) -> Known:
+        """What is noted against this opponent of the situations of one game."""
+        codes = list({trace.code for trace in episode.traces})
+        query = (
+            "SELECT code, actions, count, mean, evidence FROM strategies WHERE game = ? "
+            f"AND opponent = ? AND code IN ({', '.join('?' * len(codes))})"
+        )
+        rows = self.store.connection.execute(query, (episode.game, episode.opponent, *codes))
+        return {
+            (code, tuple(json.loads(actions))): (count, mean, json.loads(evidence))
+            for code, actions, count, mean, evidence in rows
+        }
+
+    def _merge(
+        self, episode: Episode, start: int, actions: tuple[int, ...], known: Known
+    ) -> Strategy:
+        first, ends = episode.traces[start], start + len(actions) == len(episode.traces)
+        count, mean, evidence = known.get((first.code, actions), (0, 0.0, []))
+        self._unstored.append(Observation(ends, count, mean, first.advantage))
+        mean = (count * mean + first.advantage) / (count + 1)
+        spread = self._spread(episode.game)[ends].value
+        return Strategy(
+            episode.game, episode.opponent, first.code, actions, count + 1, mean,
+            interval(mean, count + 1, spread), (*evidence, -1 - start), first.frame,
+            self.scenes.attributes(first.code),
+        )  # fmt: skip
+
     def resolve(self, strategies: list[Strategy], ids: list[int]) -> list[Strategy]:
-        """Replace the provisional evidence by the ids that the store gave."""
+        """The game is stored: replace the provisional evidence by the ids that the store gave.
+
+        What it showed of how much strategies vary counts from now on, in these verdicts too.
+        """
+        seen, self._unstored = self._unstored, []
+        for strategy, new in zip(strategies, seen, strict=True):
+            spread = self._spread(strategy.game)[new.ends]
+            spread.see(new.count, new.mean, new.advantage)
         return [
-            replace(s, evidence=tuple(e if e > 0 else ids[-e - 1] for e in s.evidence))
-            for s in strategies
+            replace(
+                s,
+                ci95=interval(s.mean_advantage, s.count, self._spread(s.game)[new.ends].value),
+                evidence=tuple(e if e > 0 else ids[-e - 1] for e in s.evidence),
+            )
+            for s, new in zip(strategies, seen, strict=True)
         ]
 
     def read(self, game: str, opponent: str) -> list[Strategy]:
         """All strategies noted against an opponent, strongest first."""
-        rows = self.store.read_strategies(game, opponent)
-        strategies = [
-            Strategy(
-                game, opponent, code, actions, count, mean, interval(mean, count), tuple(evidence)
-            )
-            for code, actions, count, mean, evidence in rows
-        ]
-        return sorted(strategies, key=lambda s: -abs(s.mean_advantage))
+        where = "s.game = ? AND s.opponent = ?"
+        return sorted(self._select(where, (game, opponent)), key=lambda s: -abs(s.mean_advantage))
+
+    def note_scenes(self, attributes: Mapping[int, bytes]) -> None:
+        """Keep the attributes of situations, by fingerprint, so that `like` finds them."""
+        self.scenes.note(attributes)
+
+    def like(self, attributes: bytes, k: int) -> list[tuple[Strategy, int]]:
+        """Strategies of the k most similar scenes, in whatever variant, and how many bits differ.
+
+        Args:
+            attributes: 16 bytes of `AttributeDictionary.bits`.
+            k: scenes wanted, at least 1.
+
+        Returns:
+            Nearest first; in one scene the strongest first.
+        """
+        distance = dict(self.scenes.nearest(attributes, k))
+        marks = ", ".join("?" * len(distance))
+        found = self._select(f"s.code IN ({marks})", distance)
+        ranked = sorted(found, key=lambda s: (distance[s.code], -abs(s.mean_advantage)))
+        return [(strategy, distance[strategy.code]) for strategy in ranked]
+
+    def _select(self, where: str, values: Iterable[Any]) -> list[Strategy]:
+        query = (
+            "SELECT s.game, s.opponent, s.code, s.actions, s.count, s.mean, s.evidence, "
+            "t.ply + json_array_length(s.actions) = "
+            "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id) FROM strategies s "
+            f"LEFT JOIN traces t ON t.id = json_extract(s.evidence, '$[#-1]') WHERE {where}"
+        )
+        rows = self.store.connection.execute(query, tuple(values)).fetchall()
+        return [self._strategy(*row) for row in rows]
+
+    def _strategy(
+        self, game: str, opponent: str, code: int, actions: str, count: int, mean: float,
+        evidence: str, ends: int | None,
+    ) -> Strategy:  # fmt: skip
+        return Strategy(
+            game, opponent, code, tuple(json.loads(actions)), count, mean,
+            interval(mean, count, self._spread(game)[bool(ends)].value),
+            tuple(json.loads(evidence)), attributes=self.scenes.attributes(code),
+        )  # fmt: skip
+
+    def _spread(self, game: str) -> dict[bool, Spread]:
+        """Of runs that end a game, and of those that do not; read from the evidence once."""
+        if game not in self._spreads:
+            self._spreads[game] = {True: Spread(), False: Spread()}
+            for (_, ends), advantages in self._evidence(game).items():
+                self._spreads[game][ends].see_all(advantages)
+        return self._spreads[game]
+
+    def _evidence(self, game: str) -> dict[tuple[int, bool], list[float]]:
+        """Advantages of the remembered evidence, by strategy and by whether the run ended it."""
+        query = (
+            "SELECT s.id, t.returns - t.value, t.ply + json_array_length(s.actions) = "
+            "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id) "
+            "FROM strategies s, json_each(s.evidence) e JOIN traces t ON t.id = e.value "
+            "WHERE s.game = ?"
+        )
+        found: dict[tuple[int, bool], list[float]] = {}
+        for strategy, advantage, ends in self.store.connection.execute(query, (game,)):
+            found.setdefault((strategy, bool(ends)), []).append(advantage)
+        return found
 
 
-def _segment(
-    episode: Episode,
-    start: int,
-    known: dict[tuple[int, tuple[int, ...]], tuple[int, float, list[int]]],
-) -> Strategy:
-    """The run from `start` while the advantage keeps its sign and half its size."""
-    first = episode.traces[start]
-    end = start + 1
-    while (
-        end < len(episode.traces)
-        and end - start < MAX_RUN
-        and episode.traces[end].advantage * first.advantage > 0
-        and abs(episode.traces[end].advantage) >= abs(first.advantage) / 2
-    ):
-        end += 1
-    actions = tuple(trace.action for trace in episode.traces[start:end])
-    count, mean, evidence = known.get((first.code, actions), (0, 0.0, []))
-    mean = (count * mean + first.advantage) / (count + 1)
-    return Strategy(
-        episode.game, episode.opponent, first.code, actions, count + 1, mean,
-        interval(mean, count + 1), (*evidence, -1 - start), first.frame,
-    )  # fmt: skip
+def _run(advantages: list[float], start: int) -> int:
+    """How many decisions from `start` keep the advantage's sign and half its size; at most 3."""
+    first, length = advantages[start], 1
+    for advantage in advantages[start + 1 : start + MAX_RUN]:
+        if advantage * first <= 0 or abs(advantage) < abs(first) / 2:
+            break
+        length += 1
+    return length

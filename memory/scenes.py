@@ -1,0 +1,104 @@
+"""Which attributes a situation shows, kept beside the memory, and the situations most like it.
+
+A scene is a situation's fingerprint and a set of attributes as 128 bits; it names no game and no
+person. FAISS is a cache of the table, rebuilt when it is first asked.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Mapping
+
+import faiss
+import numpy as np
+
+BYTES = 16
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS scenes "
+    "(code INTEGER PRIMARY KEY, bits BLOB NOT NULL, seal INTEGER NOT NULL)"
+)
+
+
+class Scenes:
+    """Fingerprints and their attributes.
+
+    Args:
+        connection: the memory's database; the table is made with the first scene.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._index: faiss.IndexBinaryIDMap2 | None = None
+        self._bits: dict[int, bytes] = {}
+
+    def note(self, scenes: Mapping[int, bytes]) -> None:
+        """Keep what situations show, fingerprint to 16 bytes; a known one is described anew.
+
+        Raises:
+            ValueError: for another number of bytes, or if it cannot be written.
+        """
+        if any(len(bits) != BYTES for bits in scenes.values()):
+            raise ValueError(f"a scene's attributes are {BYTES} bytes")
+        index = self._loaded()
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(TABLE)
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO scenes VALUES (?, ?, ?)",
+                    [(code, bits, _seal(code, bits)) for code, bits in scenes.items()],
+                )
+        except sqlite3.Error as error:
+            raise ValueError(f"scenes could not be stored: {error}") from None
+        known = [code for code in scenes if code in self._bits]
+        if known:
+            index.remove_ids(faiss.IDSelectorBatch(np.array(known, np.int64)))
+        self._bits.update(scenes)
+        _add(index, scenes)
+
+    def attributes(self, code: int) -> bytes | None:
+        """What a situation shows; None if it was never described."""
+        self._loaded()
+        return self._bits.get(code)
+
+    def nearest(self, bits: bytes, k: int) -> list[tuple[int, int]]:
+        """The k most similar scenes as (fingerprint, bits that differ), nearest first.
+
+        Raises:
+            ValueError: for another number of bytes, or k < 1.
+        """
+        if len(bits) != BYTES or k < 1:
+            raise ValueError(f"wanted {BYTES} bytes and k >= 1")
+        query = np.frombuffer(bits, np.uint8)[None]
+        distances, codes = self._loaded().search(query, k)
+        found = zip(codes[0].tolist(), distances[0].tolist(), strict=True)
+        return sorted(((c, d) for c, d in found if c >= 0), key=lambda pair: (pair[1], pair[0]))
+
+    def _loaded(self) -> faiss.IndexBinaryIDMap2:
+        if self._index is None:
+            self._bits = self._read()
+            self._index = faiss.IndexBinaryIDMap2(faiss.IndexBinaryFlat(8 * BYTES))
+            _add(self._index, self._bits)
+        return self._index
+
+    def _read(self) -> dict[int, bytes]:
+        query = "SELECT name FROM sqlite_master WHERE name = 'scenes'"
+        if self._connection.execute(query).fetchone() is None:
+            return {}
+        scenes = {}
+        for code, bits, seal in self._connection.execute("SELECT code, bits, seal FROM scenes"):
+            if len(bits) != BYTES or seal != _seal(code, bits):
+                raise ValueError("the memory is damaged: a row of scenes does not match its seal")
+            scenes[code] = bits
+        return scenes
+
+
+def _add(index: faiss.IndexBinaryIDMap2, scenes: Mapping[int, bytes]) -> None:
+    if scenes:
+        rows = np.frombuffer(b"".join(scenes.values()), np.uint8).reshape(-1, BYTES)
+        index.add_with_ids(rows, np.array(list(scenes), np.int64))
+
+
+def _seal(code: int, bits: bytes) -> int:
+    return zlib.crc32(b"%d " % code + bits)
