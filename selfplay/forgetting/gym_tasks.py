@@ -1,0 +1,140 @@
+"""Gymnasium environments of one suite, made alike: one shape of observation, one set of actions.
+
+Images get the channels first, other observations become vectors, and all are padded with zeros to
+the largest of the suite. Actions beyond an environment's own are forbidden by `action_masks`; an
+algorithm that knows no masks and takes one takes it modulo the number of real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from selfplay.forgetting.suites import Suite, Task
+
+Seen = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+def make_env(task: Task) -> gymnasium.Env[Any, Any]:
+    """The environment as its makers made it.
+
+    Raises:
+        ValueError: in one line, if it cannot be made, or has other than `Discrete` actions.
+    """
+    try:
+        env: gymnasium.Env[Any, Any] = gymnasium.make(task.game, **dict(task.options))
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"cannot make the environment {task.game!r}: {reason}") from None
+    if not isinstance(env.action_space, spaces.Discrete):
+        raise ValueError(f"{task.game} needs Discrete actions, not {env.action_space}")
+    return env
+
+
+def common_spaces(tasks: Sequence[Task]) -> tuple[Shape, int]:
+    """The shape that holds every task's observation, and the largest number of actions.
+
+    Raises:
+        ValueError: if images and vectors are mixed.
+    """
+    shapes, actions = [], []
+    for task in tasks:
+        env = make_env(task)
+        shapes.append(_shape_of(env.observation_space))
+        assert isinstance(env.action_space, spaces.Discrete)
+        actions.append(int(env.action_space.n))
+        env.close()
+    if len({len(shape) for shape in shapes}) > 1:
+        raise ValueError("a suite holds either images or vectors, not both")
+    return tuple(max(sizes) for sizes in zip(*shapes, strict=True)), max(actions)
+
+
+def _image_space(space: spaces.Space[Any]) -> spaces.Box | None:
+    """The image in an observation, on its own or as `image` in a dictionary."""
+    if isinstance(space, spaces.Dict):
+        space = space.spaces.get("image", space)
+    return space if isinstance(space, spaces.Box) and len(space.shape) == 3 else None
+
+
+def _is_channels_first(space: spaces.Box) -> bool:
+    return int(np.argmin(space.shape)) == 0
+
+
+def _shape_of(space: spaces.Space[Any]) -> Shape:
+    image = _image_space(space)
+    if image is None:
+        return (spaces.flatdim(space),)
+    return image.shape if _is_channels_first(image) else (image.shape[2], *image.shape[:2])
+
+
+class Alike(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment in the suite's common spaces.
+
+    Args:
+        env: with `Discrete` actions.
+        shape: of the observations, (C, H, W) uint8 or (size,) float32.
+        num_actions: A.
+        gain: what pixels are multiplied by; booleans count as 0 and 255.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], shape: Shape, num_actions: int, gain: float = 1.0
+    ) -> None:
+        super().__init__(env)
+        self._image = _image_space(env.observation_space)
+        self._shape = shape
+        boolean = self._image is not None and self._image.dtype == np.bool_
+        self._gain = 255.0 if boolean else gain
+        assert isinstance(env.action_space, spaces.Discrete)
+        self._own_actions, self._first = int(env.action_space.n), int(env.action_space.start)
+        self.action_space = spaces.Discrete(num_actions)
+        self.observation_space = (
+            spaces.Box(-np.inf, np.inf, shape, np.float32)
+            if self._image is None
+            else spaces.Box(0, 255, shape, np.uint8)
+        )
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """(A,) bool: the environment's own actions."""
+        return np.arange(self.action_space.n) < self._own_actions  # type: ignore[attr-defined]
+
+    def reset(self, **kwargs: Any) -> tuple[Seen, dict[str, Any]]:
+        """A new episode."""
+        seen, info = self.env.reset(**kwargs)
+        return self._show(seen), info
+
+    def step(self, action: Any) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
+        """One decision."""
+        own = self._first + int(action) % self._own_actions
+        seen, reward, terminated, truncated, info = self.env.step(own)
+        return self._show(seen), float(reward), terminated, truncated, info
+
+    def _show(self, seen: Any) -> Seen:
+        if self._image is None:
+            flat = np.asarray(spaces.flatten(self.env.observation_space, seen), np.float32)
+            return np.pad(flat, (0, self._shape[0] - len(flat)))
+        picture = np.asarray(seen["image"] if isinstance(seen, dict) else seen)
+        if not _is_channels_first(self._image):
+            picture = np.moveaxis(picture, -1, 0)
+        room = [(0, wide - size) for wide, size in zip(self._shape, picture.shape, strict=True)]
+        bright = (picture.astype(np.float32) * self._gain).clip(0, 255)
+        return np.pad(bright.astype(np.uint8), room)
+
+
+def make_vec_env(suite: Suite, tasks: Sequence[Task], num_envs: int, seed: int) -> VecEnv:
+    """`num_envs` environments, dealt out to the tasks in turn; all seeded from `seed`."""
+    shape, num_actions = common_spaces(suite.columns)
+
+    def maker(task: Task) -> Callable[[], gymnasium.Env[Any, Any]]:
+        return lambda: Alike(make_env(task), shape, num_actions, task.gain)
+
+    vec_env = DummyVecEnv([maker(tasks[i % len(tasks)]) for i in range(num_envs)])
+    vec_env.seed(seed)
+    return vec_env

@@ -1,0 +1,54 @@
+"""Results for people: a table in plain text, and one page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+from rich.table import Table
+
+from lifelong_agent.weights import write_atomically
+from selfplay.forgetting.pictures import curves, heat_map
+from selfplay.forgetting.results import Results
+
+TEMPLATE = Path(__file__).parent.parent / "data" / "forgetting.html"
+MEANINGS = {
+    "average_performance": "mean score on all tasks at the end",
+    "forgetting": "score at the end of a task's own training less the score at the very end, "
+    "mean over earlier tasks",
+    "forgetting_peak": "the same from the best score ever on",
+    "backward_transfer": "change of earlier tasks in all later segments; above 0, later tasks "
+    "helped",
+    "forward_transfer": "area under the learning curve less that of learning the task alone from "
+    "new weights",
+    "zero_shot": "score on a task just before it is first trained",
+    "worst_retention": "the smallest share that any earlier task keeps of its score",
+    "held_out": "mean score at the end on tasks that are never trained",
+    "raw_average": "mean score at the end, not normalised",
+}
+
+
+def text_table(results: Results) -> Table:
+    """The metrics, a column for each method."""
+    head, rows = results.table()
+    table = Table(*head, title=f"suite {results.suite.name}, seeds {list(results.seeds)}")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def write_report(results: Results, path: Path) -> None:
+    """One self-contained page: metrics, heat maps, curves, constants, terms."""
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    head, rows = results.table()
+    html = page.render(
+        results=results,
+        suite=results.suite,
+        metrics=[head, *rows],
+        meanings=MEANINGS,
+        pictures={name: (heat_map(m), curves(m)) for name, m in results.methods.items()},
+        constants=results.constants.to_json(),
+    )
+    write_atomically(path, html.encode())

@@ -1,0 +1,243 @@
+"""Suites as declared data: which tasks, in which order, for how long, against whom.
+
+A task is a game in one variant against one scripted player, or a Gymnasium environment. Nothing is
+played or learned here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import envs
+from lifelong_agent.perception import EyesConfig
+from lifelong_agent.policy import NetworkConfig
+from selfplay.players import make_scripted
+
+Measure = Literal["score", "points", "return"]
+GYM = "gym:"
+SMALL_EYES = EyesConfig(channels=16, blocks=2, looks=1)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to learn.
+
+    Attributes:
+        game: a variant as `envs.make` knows it, or a Gymnasium id.
+        opponent: the scripted player of the other seat; empty for a Gymnasium environment.
+        measure: `score`, (wins + draws / 2) / games; `points`, the sum of rewards in a game;
+            `return`, that of a Gymnasium episode.
+        label: the name in tables, if the game's is not enough.
+        options: keyword arguments of a Gymnasium environment.
+        gain: what its pixels are multiplied by.
+        longest: decisions after which an episode is cut when it is scored; 0 for never.
+    """
+
+    game: str
+    opponent: str = ""
+    measure: Measure = "score"
+    label: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
+    gain: float = 1.0
+    longest: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+        return self.label or self.game
+
+    @property
+    def is_game(self) -> bool:
+        """One of the project's own games."""
+        return self.measure != "return"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A sequence of tasks, and the terms that are the same for all methods.
+
+    Attributes:
+        name: of the suite.
+        tasks: those that are trained, in the order of the columns of R.
+        held_out: tasks that are only scored, in further columns.
+        order: the task of each segment; empty for each once.
+        steps: decisions of the learner in a segment, rounded up to whole rollouts in each part.
+        parts: a segment is scored and saved so many times, at equal distances.
+        games: games or episodes for one score; even.
+        num_rows: decisions of the learner at a time.
+        rollout_steps: decisions per row and rollout.
+        learning_rate: of Adam; constant.
+        entropy_weight: of the entropy bonus.
+        network: what every method of ours trains.
+        needs: a package that has to be installed.
+        published: name, mean raw score at the end, and source of figures with this protocol.
+    """
+
+    name: str
+    tasks: tuple[Task, ...]
+    held_out: tuple[Task, ...] = ()
+    order: tuple[int, ...] = ()
+    steps: int = 409_600
+    parts: int = 5
+    games: int = 100
+    num_rows: int = 64
+    rollout_steps: int = 32
+    learning_rate: float = 6e-4
+    entropy_weight: float = 0.01
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    needs: str = ""
+    published: tuple[tuple[str, float, str], ...] = ()
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        """The task of each segment."""
+        return self.order or tuple(range(len(self.tasks)))
+
+    @property
+    def columns(self) -> tuple[Task, ...]:
+        """The tasks of R's columns: trained, then held out."""
+        return self.tasks + self.held_out
+
+    @property
+    def part_steps(self) -> int:
+        """Decisions in one part of a segment, rounded up to whole rollouts."""
+        rollout = self.num_rows * self.rollout_steps
+        return -(-self.steps // (self.parts * rollout)) * rollout
+
+    def reversed(self) -> Suite:
+        """The same tasks in the opposite order."""
+        return dataclasses.replace(self, order=self.segments[::-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; equal ones mean equal terms."""
+        values = dataclasses.asdict(self)
+        return {k: v for k, v in values.items() if k not in ("needs", "published")}
+
+
+def _variants(game: str, modifiers: str, opponent: str, measure: Measure = "score") -> Any:
+    """Tasks of one game: the classic, and each of the modifiers (separated by spaces)."""
+    names = [game, *(f"{game}:{modifier}" for modifier in modifiers.split())]
+    return tuple(Task(name, opponent, measure) for name in names)
+
+
+CONNECT = _variants("connect", "misere popout wrap pillars five", "connect/one_ply")
+TRON = _variants("tron", "fog wrap rocks tails gates", "tron/wall_hugger")
+VOLLEY = _variants("volley", "moon wind tallnet bigball fog", "volley/tracker", "points")
+
+
+def _minatar(game: str) -> Task:
+    options = (("difficulty_ramping", False), ("sticky_action_prob", 0.1))
+    return Task(f"MinAtar/{game}-v0", "", "return", options=options, longest=300)
+
+
+def _minigrid(name: str) -> Task:
+    return Task(f"MiniGrid-{name}-v0", "", "return", gain=20.0)
+
+
+_SUITES = (
+    Suite(
+        "quick",
+        (
+            Task("connect", "random"),
+            Task("connect:misere", "random"),
+            Task("tron", "random"),
+        ),
+        steps=32_768,
+        parts=4,
+        games=60,
+        learning_rate=1e-3,
+        network=NetworkConfig(eyes=SMALL_EYES),
+    ),
+    Suite("connect", CONNECT),
+    Suite("tron", TRON),
+    Suite("volley", VOLLEY, games=20),
+    Suite("mixed", (CONNECT[0], TRON[0], VOLLEY[0], CONNECT[1], TRON[2], VOLLEY[1]), games=40),
+    Suite(
+        "zebra",
+        TRON[1:],
+        held_out=tuple(
+            Task(f"tron:{both}", "tron/wall_hugger")
+            for both in ("fog+wrap", "rocks+wrap", "fog+rocks", "gates+tails", "fog+tails")
+        ),
+    ),
+    Suite(
+        "opponents",
+        tuple(
+            Task("connect", player, label=player)
+            for player in (
+                "connect/one_ply", "stubborn:1", "stubborn:2", "stubborn:3", "connect/negamax-2",
+                "random",
+            )
+        ),
+    ),
+    Suite(
+        "minatar",
+        tuple(_minatar(game) for game in ("Breakout", "SpaceInvaders", "Freeway")),
+        order=(0, 1, 0, 1, 1, 2, 0),
+        steps=500_000,
+        games=20,
+        needs="minatar",
+        published=(
+            ("FAME", 14.54, "10 sequences of 3 seeds"),
+            ("large buffer", 10.71, "10 sequences of 3 seeds"),
+            ("fine-tune", 10.62, "10 sequences of 3 seeds"),
+            ("reset", 6.51, "10 sequences of 3 seeds"),
+        ),
+    ),
+    Suite(
+        "minigrid",
+        tuple(
+            _minigrid(name)
+            for name in ("DoorKey-5x5", "SimpleCrossingS9N1", "LavaGapS5", "MultiRoom-N2-S4")
+        ),
+        steps=500_000,
+        needs="minigrid",
+        published=(
+            ("dream rehearsal", 0.856, "3 seeds"),
+            ("cloning of competent episodes", 0.801, "3 seeds"),
+            ("plain replay", 0.770, "3 seeds"),
+        ),
+    ),
+)  # fmt: skip
+SUITES: dict[str, Suite] = {suite.name: suite for suite in _SUITES}
+
+
+def find_suite(name: str) -> Suite:
+    """A suite by its name, or one of any Gymnasium environments: `gym:ID,ID,...`.
+
+    Raises:
+        ValueError: for an unknown suite, or one whose package is not installed.
+    """
+    if name.startswith(GYM):
+        ids = tuple(filter(None, name.removeprefix(GYM).split(",")))
+        if len(set(ids)) != len(ids) or not ids:
+            raise ValueError(f"{name!r} must name Gymnasium environments, each once: gym:ID,ID,...")
+        return Suite(name, tuple(Task(each, "", "return") for each in ids), games=20)
+    if name not in SUITES:
+        raise ValueError(f"unknown suite {name!r}: known are {', '.join(SUITES)}, gym:ID,ID,...")
+    suite = SUITES[name]
+    if suite.needs and importlib.util.find_spec(suite.needs) is None:
+        raise ValueError(f"the suite {name} needs the package {suite.needs}: pip install it first")
+    return suite
+
+
+def check_suite(suite: Suite) -> None:
+    """Raise `ValueError`, in one line, for terms that make no sense."""
+    names = [task.name for task in suite.columns]
+    if len(set(names)) != len(names):
+        raise ValueError(f"the tasks of {suite.name} must have different names: {names}")
+    if set(suite.segments) != set(range(len(suite.tasks))):
+        raise ValueError(f"the order of {suite.name} must hold every task: {suite.segments}")
+    if min(suite.steps, suite.parts, suite.num_rows, suite.rollout_steps) < 1:
+        raise ValueError(f"steps, parts, rows and rollouts of {suite.name} must be positive")
+    if suite.games < 2 or suite.games % 2:
+        raise ValueError(f"the games for a score must be even, at least 2: {suite.games}")
+    if len({task.is_game for task in suite.columns}) > 1:
+        raise ValueError(f"{suite.name} mixes the project's games with Gymnasium environments")
+    for task in suite.columns:
+        if task.is_game:
+            envs.make(task.game)
+            make_scripted(task.opponent)

@@ -1,0 +1,191 @@
+"""Suites are well-formed data; Gymnasium environments of one suite are made alike."""
+
+import dataclasses
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+import envs
+from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
+from selfplay.forgetting.practice import RandomActor, score, training_stream
+from selfplay.forgetting.suites import SUITES, Suite, Task, check_suite, find_suite
+from tests.selfplay.forgetting_suite import TINY
+
+OWN = [name for name, suite in SUITES.items() if not suite.needs]
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_suite_of_our_games_makes_sense(name):
+    check_suite(SUITES[name])
+
+
+@pytest.mark.parametrize("name", ["connect", "tron", "volley"])
+def test_a_game_has_at_least_six_variants(name):
+    tasks = SUITES[name].tasks
+    assert len({task.game for task in tasks}) >= 6
+    assert all(task.game.startswith(name) for task in tasks)
+
+
+def test_mixed_holds_all_three_games():
+    assert {task.game.partition(":")[0] for task in SUITES["mixed"].tasks} == set(envs.GAMES)
+
+
+def test_zebra_trains_single_modifiers_and_holds_out_their_combinations():
+    suite = SUITES["zebra"]
+    trained = {task.game.partition(":")[2] for task in suite.tasks}
+    for task in suite.held_out:
+        parts = task.game.partition(":")[2].split("+")
+        assert len(parts) == 2
+        assert set(parts) <= trained
+
+
+def test_opponents_changes_nothing_but_the_opponent():
+    tasks = SUITES["opponents"].tasks
+    assert len({task.game for task in tasks}) == 1
+    assert len({task.opponent for task in tasks}) == len(tasks) >= 6
+
+
+def test_quick_fits_into_ten_minutes_for_two_methods():
+    """800 decisions a second; the two methods, and the constants as if they were a third."""
+    suite = SUITES["quick"]
+    decisions = 3 * len(suite.segments) * suite.parts * suite.part_steps
+    assert decisions / 800 < 0.8 * 600  # the rest is for scores
+
+
+def test_minatar_has_the_published_sequence():
+    suite = SUITES["minatar"]
+    letters = "".join(suite.tasks[task].game[8] for task in suite.segments)
+    assert letters == "BSBSSFB"
+    assert suite.steps == 500_000
+
+
+def test_a_part_is_rounded_up_to_whole_rollouts():
+    suite = dataclasses.replace(TINY, steps=129)
+    assert suite.part_steps == 128
+    assert TINY.part_steps == 64
+
+
+def test_the_order_can_be_reversed():
+    suite = dataclasses.replace(TINY, order=(0, 1, 1))
+    assert suite.reversed().segments == (1, 1, 0)
+    assert TINY.reversed().segments == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"tasks": (Task("tron", "random"),) * 2}, "different names"),
+        ({"order": (0, 0)}, "must hold every task"),
+        ({"order": (0, 1, 2)}, "must hold every task"),
+        ({"games": 3}, "must be even"),
+        ({"parts": 0}, "must be positive"),
+        ({"tasks": (Task("tron:wrap+ice", "random"),)}, "unknown modifier 'ice'"),
+        ({"tasks": (Task("tron", "nobody"),)}, "unknown player 'nobody'"),
+        ({"held_out": (Task("CartPole-v1", "", "return"),)}, "mixes the project's games"),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        check_suite(dataclasses.replace(TINY, **changes))
+
+
+def test_any_gymnasium_ids_make_a_suite():
+    suite = find_suite("gym:CartPole-v1,Acrobot-v1")
+    assert [task.name for task in suite.tasks] == ["CartPole-v1", "Acrobot-v1"]
+    assert common_spaces(suite.tasks) == ((6,), 3)
+    with pytest.raises(ValueError, match="each once"):
+        find_suite("gym:CartPole-v1,CartPole-v1")
+
+
+def test_vectors_are_padded_and_foreign_actions_forbidden():
+    suite = find_suite("gym:CartPole-v1,Acrobot-v1")
+    vec_env = make_vec_env(suite, suite.tasks, 4, seed=0)
+    obs = vec_env.reset()
+    assert obs.shape == (4, 6)
+    assert obs.dtype == np.float32
+    assert (obs[::2, 4:] == 0).all()  # the poles'
+    assert (obs[1::2, 4:] != 0).any()
+    masks = np.stack(vec_env.env_method("action_masks"))
+    assert masks.sum(1).tolist() == [2, 3, 2, 3]
+    vec_env.step(np.array([2, 2, 2, 2]))  # modulo the poles' two actions
+
+
+class Picture(gymnasium.Env):
+    """A (5, 6, 2) image whose only bright cell is row 1, column 2, last channel."""
+
+    def __init__(self, dtype, value):
+        high = 1 if dtype is np.bool_ else 255
+        self.observation_space = spaces.Box(0, high, (5, 6, 2), dtype)
+        self.action_space = spaces.Discrete(2, start=3)
+        self.image = np.zeros((5, 6, 2), dtype)
+        self.image[1, 2, 1] = value
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.image, {}
+
+    def step(self, action):
+        return self.image, float(action), False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "gain", "shown"),
+    [(np.bool_, True, 1, 255), (np.uint8, 7, 20, 140), (np.uint8, 200, 2, 255)],
+)
+def test_images_get_channels_first_and_are_made_bright(dtype, value, gain, shown):
+    env = Alike(Picture(dtype, value), (4, 8, 8), 5, gain)
+    obs, _ = env.reset()
+    assert obs.shape == (4, 8, 8)
+    assert obs.dtype == np.uint8
+    assert np.argwhere(obs).tolist() == [[1, 1, 2]]
+    assert obs[1, 1, 2] == shown
+
+
+def test_actions_are_counted_from_the_first_of_the_environment():
+    env = Alike(Picture(np.uint8, 1), (2, 5, 6), 4)
+    env.reset()
+    assert [env.step(action)[1] for action in range(4)] == [3, 4, 3, 4]
+    assert env.action_masks().tolist() == [True, True, False, False]
+
+
+def test_a_random_player_balances_a_pole_for_some_twenty_steps():
+    suite = dataclasses.replace(find_suite("gym:CartPole-v1,Acrobot-v1"), games=50)
+    assert score(suite, suite.tasks[0], RandomActor(), CPU) == pytest.approx(22, abs=5)
+
+
+def test_an_episode_can_be_cut_when_it_is_scored():
+    suite = dataclasses.replace(find_suite("gym:CartPole-v1"), games=4)
+    task = dataclasses.replace(suite.tasks[0], longest=5)
+    assert score(suite, task, RandomActor(), CPU) == 5
+
+
+def test_training_on_environments_is_dealt_out_in_turn():
+    suite = dataclasses.replace(find_suite("gym:CartPole-v1,Acrobot-v1"), num_rows=3)
+    stream = training_stream(suite, suite.tasks, 0, CPU)
+    assert stream.num_rows == 3
+    assert stream.observe().legal_actions.sum(1).tolist() == [2, 3, 2]
+
+
+def test_images_and_vectors_do_not_mix():
+    gymnasium.register("test/Picture-v0", lambda: Picture(np.uint8, 1))
+    tasks = (Task("CartPole-v1", "", "return"), Task("test/Picture-v0", "", "return"))
+    with pytest.raises(ValueError, match="either images or vectors"):
+        common_spaces(tasks)
+
+
+def test_more_tasks_than_rows_are_too_many():
+    suite = dataclasses.replace(TINY, num_rows=1)
+    with pytest.raises(ValueError, match="2 tasks need as many rows, not 1"):
+        training_stream(suite, suite.tasks, 0, CPU)
+
+
+def test_a_suite_can_be_a_researchers_own():
+    suite = Suite(
+        "mine", (Task("connect", "random"), Task("connect", "stubborn:1", label="second"))
+    )
+    check_suite(suite)
+    assert [task.name for task in suite.columns] == ["tron", "second"]
