@@ -2,9 +2,10 @@
 
 from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
+from memory.database import MemoryBusyError, MemoryDamagedError
 from memory.hippocampus import Advice, Hippocampus, Recall, Recalled
 from memory.sleep import SleepReport, sleep
-from memory.store import MemoryBusyError, MemoryDamagedError, Store
+from memory.store import Store
 from memory.strategies import Strategy
 from memory.traces import Episode, Trace, fingerprint
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from memory.database import MemoryDamagedError
 from memory.factors import Axes, Doubles, Integers, find_axes
-from memory.store import MemoryDamagedError
 from memory.traces import Floats
 
 FORMAT = "attributes-1"

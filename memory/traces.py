@@ -32,6 +32,8 @@ class Trace:
         value: the critic's expectation.
         returns: what the decision turned out to be worth (`memory.credit`).
         recalls: how often it has been recalled.
+        stability: how many sleeps it takes until its strength has fallen to 1 / e.
+        refreshed: the sleep after which its strength was last 1.
     """
 
     code: int
@@ -45,6 +47,8 @@ class Trace:
     value: float
     returns: float = 0.0
     recalls: int = 0
+    stability: float = 1.0
+    refreshed: int = 0
 
     @property
     def advantage(self) -> float:

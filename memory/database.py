@@ -1,0 +1,203 @@
+"""The file of a memory and its keeping: lock, opening, checks, transactions, copies.
+
+A folder holds `memory.sqlite` (WAL, synchronous=FULL), `memory.ledger` (how many games must be
+there), `memory.backup.sqlite` (the last good copy, made at a clean close), `memory.lock`, and,
+after a migration, `memory.schema-N.sqlite` (as it was before). What the rows say is
+`memory.store`'s affair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from memory import schema
+from memory.ledger import Ledger
+
+
+class MemoryDamagedError(ValueError):
+    """A memory's file cannot be trusted; the message names it."""
+
+
+class MemoryBusyError(ValueError):
+    """Another program holds the memory."""
+
+
+class Database:
+    """A verified SQLite file that nobody else writes, or one in RAM.
+
+    Args:
+        directory: the memory's folder, made if it is missing; None for RAM.
+
+    Raises:
+        MemoryDamagedError: if a file is truncated, altered, or behind the ledger.
+        MemoryBusyError: if another program has it open.
+        ValueError: for a newer schema, or a folder that cannot be written.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory
+        self._lock: FileLock | None = None
+        self._changed = False
+        if directory is None:
+            self.connection = sqlite3.connect(":memory:", isolation_level=None)
+            schema.create(self.connection)
+            return
+        self.path = directory / "memory.sqlite"
+        self.ledger = Ledger(directory / "memory.ledger")
+        self.backup = directory / "memory.backup.sqlite"
+        self._take_lock(directory)
+        try:
+            self._open()
+        except BaseException:
+            self._release()
+            raise
+
+    def _take_lock(self, directory: Path) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            probe = directory / "memory.probe"
+            probe.write_bytes(b"")
+            probe.unlink()
+            self._lock = FileLock(directory / "memory.lock", timeout=0)
+            self._lock.acquire()
+        except Timeout:
+            raise MemoryBusyError(
+                f"the memory {directory} is in use by another program: close it, or choose "
+                "another folder"
+            ) from None
+        except OSError as error:
+            raise ValueError(
+                f"the memory {directory} cannot be written: {error.strerror or error}"
+            ) from None
+
+    def _open(self) -> None:
+        is_new = not self.path.exists() or not self.path.stat().st_size
+        if is_new and self.ledger.read():
+            raise self._damaged("it is missing or empty, although games were stored")
+        self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
+        try:
+            self.connection.execute("PRAGMA journal_mode=WAL")
+            self.connection.execute("PRAGMA synchronous=FULL")
+            self.connection.execute("PRAGMA foreign_keys=ON")
+            if is_new or not self._has_tables():
+                schema.create(self.connection)
+            self._bring_up_to_date()
+            self._check_ledger()
+        except sqlite3.Error as error:
+            self.connection.close()
+            raise self._damaged(str(error)) from None
+        except ValueError:
+            self.connection.close()
+            raise
+
+    def _has_tables(self) -> bool:
+        query = "SELECT COUNT(*) FROM sqlite_master"
+        return bool(self.connection.execute(query).fetchone()[0])
+
+    def _bring_up_to_date(self) -> None:
+        version = schema.read_version(self.connection)
+        if version is None:
+            raise self._damaged("it has no schema version")
+        if version > schema.VERSION:
+            raise ValueError(
+                f"{self.path} was written by a newer version of this program (schema {version}, "
+                f"this one knows {schema.VERSION}): update the program"
+            )
+        self._check_rows(version)
+        if version < schema.VERSION:
+            self.write_copy(self.path.with_name(f"memory.schema-{version}.sqlite"))
+            schema.migrate(self.connection, version)
+            self._check_rows(schema.VERSION)
+            self._changed = True
+
+    def check(self) -> None:
+        """Verify structure, seals and ledger.
+
+        Raises:
+            MemoryDamagedError: saying what is wrong.
+        """
+        self._check_rows(schema.VERSION)
+        self._check_ledger()
+
+    def _check_rows(self, version: int) -> None:
+        fault = schema.find_fault(self.connection, version)
+        if fault:
+            raise self._damaged(fault)
+
+    def _check_ledger(self) -> None:
+        if self.directory is None:
+            return
+        noted, stored = self.ledger.read(), self.last_id("games")
+        if noted is None:
+            self.ledger.write(stored)  # the database itself has just been verified
+        elif stored < noted:
+            raise self._damaged(
+                f"game {noted} was stored but only {stored} are there (a damaged or missing "
+                "memory.sqlite-wal)"
+            )
+
+    def _damaged(self, why: str) -> MemoryDamagedError:
+        keep = f"; the last good copy is {self.backup}" if self.backup.exists() else ""
+        return MemoryDamagedError(f"{self.path} is damaged: {why}; it was left as it is{keep}")
+
+    def last_id(self, table: str) -> int:
+        """The highest number that a row of `table` ever had; 0 before the first."""
+        query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+        row = self.connection.execute(query, (table,))
+        return int((row.fetchone() or (0,))[0])
+
+    @contextlib.contextmanager
+    def transaction(self, what: str) -> Iterator[sqlite3.Cursor]:
+        """All that is written inside is stored durably, or nothing of it.
+
+        Args:
+            what: is stored, for the message.
+
+        Raises:
+            ValueError: if the disk is full or the file cannot be written.
+        """
+        games = self.last_id("games")
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise ValueError(f"{what} could not be stored in {self.directory}: {error}") from None
+        except BaseException:
+            self._roll_back()
+            raise
+        self._changed = True
+        if self.directory is not None and self.last_id("games") > games:
+            self.ledger.write(self.last_id("games"))
+
+    def _roll_back(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.rollback()
+
+    def close(self) -> None:
+        """Fold the log into the file, keep a good copy, let others in."""
+        if self.directory is not None and self._changed:
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.write_copy(self.backup)
+        self.connection.close()
+        self._release()
+
+    def write_copy(self, path: Path) -> None:
+        """Copy the whole database to `path`, which is replaced whole or not at all."""
+        partial = path.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        with sqlite3.connect(partial) as copy:
+            self.connection.backup(copy)
+        copy.close()
+        partial.replace(path)
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()

@@ -1,0 +1,82 @@
+"""How records become rows of SQLite, each sealed, and records again.
+
+Pure functions; no file, no search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory.traces import Trace, compress, decompress
+
+READ = (
+    "code, key, frame, state, fixations, action, legal_actions, policy, value, returns, recalls, "
+    "stability, refreshed"
+)  # the columns that `trace_of` reads
+
+
+def seal(values: Iterable[Any]) -> int:
+    """CRC-32 over a row's values; a flipped bit in any of them changes it."""
+    parts = [value if isinstance(value, bytes) else repr(value).encode() for value in values]
+    return zlib.crc32(b"\x1f".join([*parts, b""]))
+
+
+def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row with its seal behind it."""
+    return (*row, seal(row))
+
+
+def marks(row: tuple[Any, ...]) -> str:
+    """As many question marks as the row is wide."""
+    return ", ".join("?" * len(row))
+
+
+def game_uid(game_id: int, game: str, opponent: str, result: float, played_at: float) -> str:
+    """32 hex digits that no other game of any memory has."""
+    text = repr((game_id, game, opponent, result, played_at))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def trace_row(trace_id: int, game_id: int, ply: int, trace: Trace, encoder: str) -> tuple[Any, ...]:
+    """One row of `traces`, sealed; arrays become little-endian halves and shorts."""
+    return sealed(
+        (
+            trace_id, game_id, ply, trace.code, trace.key.astype("<f2").tobytes(),
+            compress(trace.frame), trace.state.astype("<f2").tobytes(),
+            trace.fixations.astype("<i2").tobytes(), trace.action, _pack(trace.legal_actions),
+            trace.policy.astype("<f2").tobytes(), float(trace.value), float(trace.returns),
+            trace.recalls, float(trace.stability), trace.refreshed, encoder,
+        )
+    )  # fmt: skip
+
+
+def trace_of(row: tuple[Any, ...]) -> Trace:
+    """The record of a row of the columns `READ`."""
+    code, key, frame, state, fixations, action, legal, policy, *rest = row
+    value, returns, recalls, stability, refreshed = rest
+    probabilities = np.frombuffer(policy, "<f2").astype(np.float32)
+    return Trace(
+        code=code,
+        key=np.frombuffer(key, "<f2").astype(np.float32),
+        frame=decompress(frame),
+        state=np.frombuffer(state, "<f2").astype(np.float32),
+        fixations=np.frombuffer(fixations, "<i2").astype(np.int64).reshape(-1, 2),
+        action=action,
+        legal_actions=np.array([bool(legal >> i & 1) for i in range(len(probabilities))]),
+        policy=probabilities,
+        value=value,
+        returns=returns,
+        recalls=recalls,
+        stability=stability,
+        refreshed=refreshed,
+    )
+
+
+def _pack(mask: npt.NDArray[np.bool_]) -> int:
+    return sum(1 << i for i, legal in enumerate(mask) if legal)

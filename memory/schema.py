@@ -1,0 +1,120 @@
+"""The tables of a memory, their version, and the way from older versions to this one.
+
+Knows nothing of files, locks or backups (`memory.database`), nor of what the rows mean.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from memory.rows import game_uid, marks, seal, sealed
+
+VERSION = 2
+GAMES = """
+CREATE TABLE games (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, game TEXT NOT NULL,
+    opponent TEXT NOT NULL, result REAL NOT NULL, plies INTEGER NOT NULL,
+    played_at REAL NOT NULL, seal INTEGER NOT NULL);
+"""
+TRACES = """
+CREATE TABLE traces (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, game_id INTEGER NOT NULL REFERENCES games (id),
+    ply INTEGER NOT NULL, code INTEGER NOT NULL, key BLOB NOT NULL, frame BLOB NOT NULL,
+    state BLOB NOT NULL, fixations BLOB NOT NULL, action INTEGER NOT NULL,
+    legal_actions INTEGER NOT NULL, policy BLOB NOT NULL, value REAL NOT NULL,
+    returns REAL NOT NULL, recalls INTEGER NOT NULL, stability REAL NOT NULL,
+    refreshed INTEGER NOT NULL, encoder TEXT NOT NULL, seal INTEGER NOT NULL);
+CREATE INDEX traces_by_game ON traces (game_id);
+"""
+SLEEPS = """
+CREATE TABLE sleeps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, slept_at REAL NOT NULL, forgotten INTEGER NOT NULL,
+    seal INTEGER NOT NULL);
+"""
+BELIEFS = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE answers (
+    game TEXT NOT NULL, opponent TEXT NOT NULL, code INTEGER NOT NULL, action INTEGER NOT NULL,
+    value REAL NOT NULL, count INTEGER NOT NULL, seal INTEGER NOT NULL,
+    PRIMARY KEY (game, opponent, code, action)) WITHOUT ROWID;
+CREATE TABLE strategies (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, game TEXT NOT NULL, opponent TEXT NOT NULL,
+    code INTEGER NOT NULL, actions TEXT NOT NULL, count INTEGER NOT NULL, mean REAL NOT NULL,
+    evidence TEXT NOT NULL, seal INTEGER NOT NULL,
+    UNIQUE (game, opponent, code, actions));
+"""
+TABLES = ("games", "traces", "answers", "strategies", "sleeps")
+TABLES_OF = {1: TABLES[:4], 2: TABLES}
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new memory, all or none."""
+    version = f"INSERT INTO meta VALUES ('schema_version', '{VERSION}');"
+    connection.executescript(f"BEGIN; {BELIEFS} {GAMES} {TRACES} {SLEEPS} {version} COMMIT;")
+
+
+def read_version(connection: sqlite3.Connection) -> int | None:
+    """The version that the tables were made in; None if it is not told."""
+    query = "SELECT value FROM meta WHERE name = 'schema_version'"
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row and row[0].isdigit() and int(row[0]) else None
+
+
+def find_fault(connection: sqlite3.Connection, version: int) -> str:
+    """What is wrong with the structure or a seal; empty if all is well."""
+    for (word,) in connection.execute("PRAGMA integrity_check(1)"):
+        if word != "ok":
+            return str(word)
+    for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+        return f"a row of {table} belongs to a game that is not there"
+    for table in TABLES_OF[version]:
+        for row in connection.execute(f"SELECT * FROM {table}"):
+            if seal(row[:-1]) != row[-1]:
+                return f"a row of {table} does not match its seal"
+    return ""
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables of an older version to this one, step by step, all or none."""
+    connection.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in range(version, VERSION):
+            STEPS[step](connection)
+        connection.execute(
+            "UPDATE meta SET value = ? WHERE name = 'schema_version'", (str(VERSION),)
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _add_forgetting(connection: sqlite3.Connection) -> None:
+    """1 to 2: games get a name of their own and their length, traces a stability, sleeps a log."""
+    newest = dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
+    connection.execute("DROP INDEX traces_by_game")
+    for table in ("traces", "games"):
+        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    for statement in filter(str.strip, (GAMES + TRACES + SLEEPS).split(";")):
+        connection.execute(statement)
+    plies = dict(connection.execute("SELECT game_id, COUNT(*) FROM old_traces GROUP BY game_id"))
+    for *row, _ in connection.execute("SELECT * FROM old_games"):
+        game_id, game, opponent, result, played_at = row
+        uid = game_uid(game_id, game, opponent, result, played_at)
+        new = sealed((game_id, uid, game, opponent, result, plies.get(game_id, 0), played_at))
+        connection.execute(f"INSERT INTO games VALUES ({marks(new)})", new)
+    for *row, encoder, _ in connection.execute("SELECT * FROM old_traces"):
+        new = sealed((*row, 1.0, 0, encoder))
+        connection.execute(f"INSERT INTO traces VALUES ({marks(new)})", new)
+    for table in ("traces", "games"):
+        connection.execute(f"DROP TABLE old_{table}")
+    for name in newest.keys() & {"games", "traces"}:  # ids are never used twice
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, newest[name]))
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_forgetting}
