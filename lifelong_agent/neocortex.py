@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -21,7 +22,7 @@ from torch.optim import Adam
 
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.policy import DualStreamNetwork
-from memory import SleepReport, Trace
+from memory import Hippocampus, SleepReport, Trace, advise
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,20 @@ class Lessons:
         return self.pick(torch.multinomial(1 / often, num, True, generator=generator))
 
 
+def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
+    """Decisions of the games not lost against somebody, with the policy that memory advises now."""
+    temperature = hippocampus.advice_config.temperature
+    traces = []
+    for episode in hippocampus.store.read_episodes(game, opponent):
+        for trace in episode.traces if episode.result >= 0 else []:
+            advice = hippocampus.advise(
+                game, opponent, trace.code, trace.key, trace.value, len(trace.policy)
+            )
+            policy = advise(trace.policy, advice.advantage, temperature)
+            traces.append(replace(trace, policy=policy))
+    return traces
+
+
 @torch.no_grad()
 def read_lessons(
     network: DualStreamNetwork, traces: Sequence[Trace], variants: Sequence[str], rows: int = 256
@@ -108,7 +123,8 @@ def read_lessons(
     device = network.policy_head.weight.device
 
     def stack(name: str) -> Tensor:
-        return torch.stack([torch.as_tensor(getattr(t, name)) for t in traces]).to(device)
+        values = np.stack([getattr(trace, name) for trace in traces])  # a copy: they are read-only
+        return torch.from_numpy(values).to(device)
 
     frames = stack("frame")
     readings = torch.cat([network.eyes(part).reading for part in torch.split(frames, rows)])

@@ -21,6 +21,11 @@ from memory.traces import Episode, Pixels
 MAX_RUN = 3
 MAX_PER_GAME = 3
 MIN_COUNT = 2
+ENDS = (
+    "t.ply + json_array_length(s.actions) = "
+    "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id)"
+)
+"""Whether the run of strategy s that begins with trace t goes to the end of the game."""
 Known = Mapping[tuple[int, tuple[int, ...]], tuple[int, float, list[int]]]
 
 
@@ -209,9 +214,8 @@ class StrategyBook:
 
     def _select(self, where: str, values: Iterable[Any]) -> list[Strategy]:
         query = (
-            "SELECT s.game, s.opponent, s.code, s.actions, s.count, s.mean, s.evidence, "
-            "t.ply + json_array_length(s.actions) = "
-            "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id) FROM strategies s "
+            f"SELECT s.game, s.opponent, s.code, s.actions, s.count, s.mean, s.evidence, {ENDS} "
+            "FROM strategies s "
             f"LEFT JOIN traces t ON t.id = json_extract(s.evidence, '$[#-1]') WHERE {where}"
         )
         rows = self.store.connection.execute(query, tuple(values)).fetchall()
@@ -238,8 +242,7 @@ class StrategyBook:
     def _evidence(self, game: str) -> dict[tuple[int, bool], list[float]]:
         """Advantages of the remembered evidence, by strategy and by whether the run ended it."""
         query = (
-            "SELECT s.id, t.returns - t.value, t.ply + json_array_length(s.actions) = "
-            "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id) "
+            f"SELECT s.id, t.returns - t.value, {ENDS} "
             "FROM strategies s, json_each(s.evidence) e JOIN traces t ON t.id = e.value "
             "WHERE s.game = ?"
         )

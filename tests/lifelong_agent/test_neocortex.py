@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+import envs
+from envs import legal_of
+from lifelong_agent import LifelongAgent
 from lifelong_agent.neocortex import (
     Lessons,
     Neocortex,
@@ -16,10 +19,13 @@ from lifelong_agent.neocortex import (
     divergence,
     examine,
     read_lessons,
+    recollect,
     regard,
 )
 from lifelong_agent.policy import DualStreamNetwork
 from memory import Trace, fingerprint
+from selfplay.adapt import frozen_losses, play_live, winning_opponents
+from selfplay.rollout import random_positions
 from tests.lifelong_agent.probes import SHAPE, SMALL
 
 ACTIONS, PICTURES, COPIES = 4, 8, 8
@@ -36,6 +42,7 @@ def make_traces(network: DualStreamNetwork, seed: int) -> list[Trace]:
         policy[rng.integers(ACTIONS)] = 0.94
         for _ in range(COPIES):
             frame = (picture + rng.integers(-8, 9, SHAPE)).astype(np.uint8)
+            frame.setflags(write=False)  # as a store hands them out
             traces.append(
                 Trace(
                     fingerprint(frame), np.zeros(8, np.float32), frame,
@@ -196,3 +203,35 @@ def test_bad_wishes_are_refused_in_words(grown, recent, old, nothing) -> None:
     with pytest.raises(ValueError, match="positive budget"):
         grown.consolidate(recent, old, 0, chance())
     assert grown.consolidate(nothing, old, 1, chance()).reason == "nothing new to learn"
+
+
+def make_practice(network: DualStreamNetwork, like: Trace, num: int) -> list[Trace]:
+    """Random positions of four in a row with what the network makes of them."""
+    game, generator = envs.make("connect"), chance(5)
+    state = random_positions(game, num, 30, 0.8, generator)
+    frames, legal = game.frame(state, state.seat), legal_of(state, state.seat)
+    with torch.no_grad():
+        thought = network(frames, legal, network.initial_state(num))
+    columns = (frames, network.initial_state(num), legal, thought.log_probs.exp(), thought.value)
+    return [
+        replace(like, frame=f, state=s, legal_actions=a, policy=p, value=v)
+        for f, s, a, p, v in zip(*(c.numpy() for c in columns), strict=True)
+    ]
+
+
+@pytest.mark.slow
+def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not_fails() -> None:
+    game, agent = envs.make("connect"), LifelongAgent.pretrained()
+    seat, opponent = next(winning_opponents(game, agent.network, 0))
+    for _ in range(4):
+        play_live(game, agent, seat, opponent)
+    recalled = recollect(agent.hippocampus, "connect", opponent.name)
+    practice = make_practice(agent.network, recalled[0], 300)
+    cortex = Neocortex(copy.deepcopy(agent.network), NeocortexConfig(most_steps=80))
+    recent = read_lessons(cortex.fast, recalled, ["connect"] * len(recalled))
+    old = read_lessons(cortex.fast, practice, ["connect"] * len(practice))
+    report = cortex.consolidate(recent, old, 120, chance())
+    assert report.accepted, report.reason
+    assert skill(cortex.fast, old) >= 0.99
+    assert frozen_losses(game, agent.network, seat, opponent, 1) == 1
+    assert frozen_losses(game, cortex.fast, seat, opponent, 1) == 0
