@@ -13,7 +13,8 @@ scripted players and examined on others. Asked are
 - location, found: the same linear detector in every place; is the best one where the thing is?
 - location, read: row and column, from the whole map;
 - alone: a thing is cut out of a frame and put, by chance, somewhere on the empty scene. Which kind
-  is it, and where is it, both from the whole map? Here the reading speaks for the ventral stream.
+  is it, and where is it? From the whole maps, from what is left of them when places are pooled,
+  and from the reading, which is what the eyes make of it all in the end.
 
 It trains no network.
 """
@@ -21,32 +22,20 @@ It trains no network.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from perception import (
-    EVERY,
-    HELD_OUT_GAMES,
-    SIDE,
-    WORLDS,
-    Frames,
-    explained,
-    show,
-    split,
-    watch,
-)
+from perception import EVERY, HELD_OUT_GAMES, SIDE, WORLDS, Frames, explained, show, split, watch
 from rich.console import Console
+from things import LABELS, alone, empty_scene
 from torch import Generator, Tensor
 
 import lifelong_agent
-from envs.tron_screen import SIDE as CELLS_A_SIDE
-from envs.tron_screen import Kind, kinds
 from lifelong_agent.perception import Eyes
 from lifelong_agent.weights import load_network
 from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
@@ -54,86 +43,14 @@ from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, 
 SHIPPED = Path(lifelong_agent.__file__).parent / "pretrained"
 NUM_GAMES, TICKS = 96, 240
 BATCH = 256
-LOCAL_WIDTH, WHOLE_WIDTH = 16, 64  # of the vectors at a place, and of whole maps
+LOCAL_WIDTH, WHOLE_WIDTH = 16, 32  # of the vectors at a place, and of whole maps
 WINDOW = 4  # saliency at a place is that of 4x4 places around it, 16 numbers
 NEAR_PX = 4.0
 RIDGE = 1.0
 POINTS = 100
 ASKED = 20  # points between the streams
-TRON_THINGS = (Kind.OWN_HEAD, Kind.OTHER_HEAD, Kind.OWN, Kind.OTHER, Kind.FLOOR)
 SOUGHT = {"tron": slice(0, 2), "volley": slice(2, 3)}  # what has one place: both heads; the ball
 SHOWN = {"tron": 4, "volley": 3}  # things; what comes after them is floor or air
-
-THING_PX = 8  # side of what is cut out
-NUM_ALONE = 300  # of each kind
-SCENES = 512  # frames whose median is the empty scene
-
-Label = tuple[Tensor, Tensor, Tensor]
-
-
-def label_tron(game: Any, state: Any, generator: Generator) -> Label:
-    """Where in seat 0's view one thing of each kind is: heads, a piece of each trail, floor.
-
-    Returns:
-        No questions, no numbers, and (B, K, 2) row and column in pixels, NaN where there is none.
-    """
-    seat = torch.zeros(len(state.ticks), dtype=torch.int64)
-    cells = kinds(game.view(state, seat)).flatten(1)
-    drawn, spots = torch.rand(cells.shape, generator=generator), []
-    for kind in TRON_THINGS:
-        is_kind = cells == kind
-        cell = (drawn * is_kind).argmax(1)
-        spot = torch.stack([cell // CELLS_A_SIDE, cell % CELLS_A_SIDE], 1) * 2.0 + 1
-        spots.append(spot.masked_fill(~is_kind.any(1, keepdim=True), torch.nan))
-    return _only(torch.stack(spots, 1))
-
-
-def label_volley(game: Any, state: Any, generator: Generator) -> Label:
-    """Where the players, the ball, and some empty air are; NaN where that is not empty."""
-    bodies = state.bodies.float()
-    spots = torch.stack([48 - bodies[:, :, 1], bodies[:, :, 0] + 24], 2) * SIDE / 48
-    air = torch.rand(len(bodies), 1, 2, generator=generator) * (SIDE - 8) + 4
-    is_near = (air - spots).abs().amax(2).amin(1) < 8
-    air = air.masked_fill(is_near[:, None, None], torch.nan)
-    return _only(torch.cat([spots, air], 1))
-
-
-def _only(spots: Tensor) -> Label:
-    return torch.zeros(len(spots), 0), spots[:, 0], spots
-
-
-LABELS: dict[str, Callable[[Any, Any, Generator], Label]] = {
-    "tron": label_tron,
-    "volley": label_volley,
-}
-
-
-def alone(frames: Frames, things: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Single things on the empty scene, which is the median of some frames.
-
-    Args:
-        frames: with their spots.
-        things: how many of their kinds to show.
-        generator: chooses frames and new places.
-
-    Returns:
-        (M, 3, 64, 64) uint8, (M,) int64 kinds, (M, 2) float32 row and column of the middle.
-    """
-    scene, screens, kind_of, spots = frames.screens[:SCENES].median(0).values, [], [], []
-    last = SIDE - THING_PX
-    for kind in range(things):
-        there = (~frames.spot[:, kind].isnan().any(1)).nonzero()[:, 0]
-        rows = there[torch.randint(len(there), (NUM_ALONE,), generator=generator)]
-        cuts = (frames.spot[rows, kind].long() - THING_PX // 2).clamp(0, last).tolist()
-        corners = torch.randint(last + 1, (NUM_ALONE, 2), generator=generator)
-        for row, (top, left), (down, across) in zip(rows, cuts, corners.tolist(), strict=True):
-            screen = scene.clone()
-            thing = frames.screens[row, :, top : top + THING_PX, left : left + THING_PX]
-            screen[:, down : down + THING_PX, across : across + THING_PX] = thing
-            screens.append(screen)
-        kind_of.append(torch.full((NUM_ALONE,), kind))
-        spots.append(corners + THING_PX / 2)
-    return torch.stack(screens), torch.cat(kind_of), torch.cat(spots)
 
 
 @dataclass(frozen=True)
@@ -142,7 +59,8 @@ class Seen:
 
     Attributes:
         places: by stream (N, P, D), P = places, row by row.
-        whole: by stream (N, D), without the windows of saliency, and the reading.
+        whole: by stream (N, D): the maps, both of them pooled over their places (mean and most),
+            the saliency of the first look, and the reading.
     """
 
     places: dict[str, Tensor]
@@ -159,7 +77,14 @@ def see(eyes: Eyes, screens: Tensor) -> Seen:
         parts.append((ventral, dorsal, percept.saliency[:, 0], percept.reading))
     ventral, dorsal, saliency, reading = (torch.cat(x) for x in zip(*parts, strict=True))
     tokens = ventral.flatten(2).transpose(1, 2)
-    whole = {"ventral": ventral, "dorsal": dorsal, "saliency": saliency, "reading": reading}
+    whole = {
+        "ventral": ventral,
+        "dorsal": dorsal,
+        "saliency": saliency,
+        "ventral pooled": torch.stack([tokens.mean(1), tokens.amax(1)], 1),
+        "dorsal pooled": torch.stack([dorsal.mean(1), dorsal.amax(1)], 1),
+        "reading": reading,
+    }
     return Seen(
         {"ventral": tokens, "dorsal": dorsal, "saliency": windows(saliency)},
         {name: x.flatten(1) for name, x in whole.items()},
@@ -217,6 +142,8 @@ DUELS = (  # a question, the stream that should be ahead, and the one that shoul
     ("identity", "ventral", "dorsal"), ("identity", "ventral", "saliency"),
     (FOUND, "dorsal", "ventral"), (FOUND, "saliency", "ventral"),
     (READ, "dorsal", "ventral"), (READ, "saliency", "reading"),
+    (ALONE_WHAT, "ventral pooled", "dorsal pooled"), (ALONE_WHAT, "ventral pooled", "dorsal"),
+    (ALONE_WHERE, "dorsal", "ventral pooled"), (ALONE_WHERE, "saliency", "ventral pooled"),
     (ALONE_WHAT, "reading", "dorsal"), (ALONE_WHAT, "reading", "saliency"),
     (ALONE_WHERE, "dorsal", "reading"), (ALONE_WHERE, "saliency", "reading"),
 )  # fmt: skip
@@ -286,8 +213,8 @@ def probe(
     learned, held_out = (see(eyes, part.screens) for part in frames)
     spots = frames[0].spot, frames[1].spot
     sought = spots[0][:, SOUGHT[game]], spots[1][:, SOUGHT[game]]
-    generator = Generator().manual_seed(seed)
-    single = [alone(part, SHOWN[game], generator) for part in frames]
+    scene, generator = empty_scene(frames[0].screens), Generator().manual_seed(seed)
+    single = [alone(part, scene, SHOWN[game], generator) for part in frames]
     shown = [see(eyes, screens).whole for screens, _, _ in single]
     figures: dict[str, dict[str, float]] = {name: {} for name in learned.whole}
     for name in learned.places:
@@ -397,7 +324,7 @@ def report(runs: Runs) -> None:
     """Two tables, and how far the streams are apart."""
     for who in ("agent", "control"):
         mine = {name: column for name, column in runs.items() if name.startswith(who)}
-        show("points", mine)
+        show(f"{who}, points", {name.removeprefix(f"{who} "): x for name, x in mine.items()})
     for who in ("agent", "control"):
         for name, points in gaps(runs, who).items():
             verdict = "as asked" if min(points) >= ASKED else f"not the {ASKED} asked"

@@ -3,18 +3,15 @@
 import json
 
 import pytest
-import streams
+import things
 import torch
-from perception import Frames
 from streams import (
     DUELS,
     FOUND,
-    alone,
     found,
     gaps,
     identity,
-    label_tron,
-    label_volley,
+    main,
     named,
     narrow,
     over_games,
@@ -25,7 +22,6 @@ from streams import (
     windows,
 )
 
-import envs
 from lifelong_agent.perception import Eyes, EyesConfig
 
 SPOTS = torch.tensor([[[3.0, 5.0], [60.0, 33.0]], [[20.0, 20.0], [9.0, 63.9]]])
@@ -121,51 +117,6 @@ def test_rows_and_columns_are_read_from_what_is_linear_in_them(generator):
     assert read((blind[:300], blind[300:]), (spots[:300], spots[300:])) < 0.05
 
 
-def test_a_thing_alone_stands_on_the_empty_scene(generator, monkeypatch):
-    monkeypatch.setattr(streams, "NUM_ALONE", 5)
-    screens = torch.full((9, 3, 64, 64), 50, dtype=torch.uint8)
-    spots = torch.full((9, 2, 2), torch.nan)
-    spots[:3, 0], spots[3:6, 1] = 8.0, 40.0
-    screens[:3, :, 4:12, 4:12], screens[3:6, :, 36:44, 36:44] = 200, 90
-    none = torch.zeros(9, 0)
-    shown, kinds, where = alone(Frames(screens, none, none, spots), 2, generator)
-    assert kinds.tolist() == [0] * 5 + [1] * 5
-    for screen, kind, (row, column) in zip(shown, kinds, where.long().tolist(), strict=True):
-        value = (200, 90)[kind]
-        assert (screen == value).sum() == 3 * 64
-        assert (screen[:, row - 4 : row + 4, column - 4 : column + 4] == value).all()
-        assert (screen == 50).sum() == 3 * (64 * 64 - 64)
-
-
-def test_things_of_tron_lie_where_the_screen_shows_them(generator):
-    game = envs.make("tron")
-    state = game.start(torch.tensor([3]), game.fence[None], torch.tensor([0]))
-    *_, first = label_tron(game, state, generator)
-    assert first[0, 0].isfinite().all()
-    for _ in range(2):
-        state = game.step(state, torch.tensor([[2, 2]]), generator)
-    *_, spots = label_tron(game, state, generator)
-    assert spots[0, 0].tolist() == [57, 3], "the own head"
-    assert spots[0, 1].tolist() == [7, 61], "the other one, turned by half a turn"
-    assert spots[0, 2].isfinite().all(), "a piece of the own trail"
-    screen = game.frame(state, torch.zeros(1, dtype=torch.int64))[0]
-    row, column = spots[0, 4].long().tolist()
-    assert screen[:, row, column].max() < 100, "the floor is dark"
-
-
-def test_things_of_volley_are_the_players_the_ball_and_empty_air(generator):
-    game = envs.make("volley")
-    state = game.init(50, generator)
-    *_, spots = label_volley(game, state, generator)
-    assert spots.shape == (50, 4, 2)
-    assert spots[0, 0].tolist() == [pytest.approx(46.5 * 64 / 48), pytest.approx(16)]
-    assert spots[0, 2].tolist() == [pytest.approx(36 * 64 / 48), pytest.approx(32)]
-    air = spots[:, 3]
-    away = (air[:, None] - spots[:, :3]).abs().amax(2).amin(1)
-    assert (away.isnan() | (away >= 8)).all()
-    assert away.isfinite().any()
-
-
 def test_the_streams_of_eyes_have_their_shapes():
     eyes = Eyes((3, 64, 64), EyesConfig(looks=1))
     seen = see(eyes, torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
@@ -173,11 +124,13 @@ def test_the_streams_of_eyes_have_their_shapes():
         "ventral": (2, 64, 32), "dorsal": (2, 256, 16), "saliency": (2, 256, 16),
     }  # fmt: skip
     sizes = {"ventral": 2048, "dorsal": 4096, "saliency": 256, "reading": 128}
+    sizes |= {"ventral pooled": 64, "dorsal pooled": 32}
     assert {name: x.shape[1] for name, x in seen.whole.items()} == sizes
 
 
 def test_gaps_are_points_of_the_stream_that_should_be_ahead():
     columns = {"ventral": 70.0, "dorsal": 40.0, "saliency": 60.0, "reading": 55.0}
+    columns |= {"ventral pooled": 1.0, "dorsal pooled": 2.0}
     questions = {question for question, _, _ in DUELS}
     runs = {f"agent {name}": [dict.fromkeys(questions, x)] for name, x in columns.items()}
     ahead = gaps(runs, "agent")
@@ -193,18 +146,18 @@ def test_a_question_is_averaged_over_the_games_that_asked_it():
 
 @pytest.mark.slow
 def test_the_command_probes_and_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "NUM_ALONE", 30)
+    monkeypatch.setattr(things, "NUM_ALONE", 30)
     path = tmp_path / "out.json"
     words = ["--seeds", "1", "--num-games", "32", "--ticks", "60", "--json", str(path)]
-    streams.main(words)
+    main(words)
     result = json.loads(path.read_text())
-    assert len(result["points"]) == 8
+    assert len(result["points"]) == 12
     assert 20 < result["points"]["agent ventral"][0]["volley: identity"] <= 100
     assert len(result["gaps"]["control"]) == len(DUELS)
 
 
 def test_a_missing_agent_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        streams.main(["--agent", str(tmp_path / "nobody")])
+        main(["--agent", str(tmp_path / "nobody")])
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith("error: no agent at")
