@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import faiss
 import numpy as np
 
+from memory.database import MemoryDamagedError
+
 BYTES = 16
 TABLE = (
     "CREATE TABLE IF NOT EXISTS scenes "
@@ -89,7 +91,7 @@ class Scenes:
         scenes = {}
         for code, bits, seal in self._connection.execute("SELECT code, bits, seal FROM scenes"):
             if len(bits) != BYTES or seal != _seal(code, bits):
-                raise ValueError("the memory is damaged: a row of scenes does not match its seal")
+                raise MemoryDamagedError("the memory is damaged: a row of scenes is not sealed")
             scenes[code] = bits
         return scenes
 

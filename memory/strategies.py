@@ -21,10 +21,7 @@ from memory.traces import Episode, Pixels
 MAX_RUN = 3
 MAX_PER_GAME = 3
 MIN_COUNT = 2
-ENDS = (
-    "t.ply + json_array_length(s.actions) = "
-    "(SELECT MAX(ply) + 1 FROM traces WHERE game_id = t.game_id)"
-)
+ENDS = "t.ply + json_array_length(s.actions) = (SELECT plies FROM games WHERE id = t.game_id)"
 """Whether the run of strategy s that begins with trace t goes to the end of the game."""
 Known = Mapping[tuple[int, tuple[int, ...]], tuple[int, float, list[int]]]
 

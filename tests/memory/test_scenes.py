@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory import Store
+from memory import MemoryDamagedError, Store
 from memory.scenes import Scenes
 
 
@@ -47,7 +47,7 @@ def test_a_damaged_row_is_noticed() -> None:
     store = Store()
     Scenes(store.connection).note({1: bytes(16)})
     store.connection.execute("UPDATE scenes SET bits = ?", (bytes([1] + [0] * 15),))
-    with pytest.raises(ValueError, match="damaged: a row of scenes"):
+    with pytest.raises(MemoryDamagedError, match="a row of scenes"):
         Scenes(store.connection).attributes(1)
 
 
