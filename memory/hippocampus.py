@@ -6,20 +6,29 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from memory.advice import AdviceConfig, advantages
 from memory.credit import Answer, CreditConfig, blend, reverse_replay
+from memory.forgetting import (
+    ForgettingConfig,
+    first_stability,
+    stability_after_recall,
+    weakest,
+)
+from memory.index import KeyIndex
+from memory.rehearsal import Rehearsal, agreement
 from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
 from memory.traces import Episode, Floats
 
 EVERYONE = ""
+Belief = tuple[str, str, int, int]  # game, opponent, code, action
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class Hippocampus:
         key_size: D.
         advice: how loudly it speaks.
         credit: how outcomes flow back.
+        forgetting: how traces fade, and how many are kept.
 
     Raises:
         ValueError: if the stored keys have another width.
@@ -97,22 +107,26 @@ class Hippocampus:
         key_size: int,
         advice: AdviceConfig | None = None,
         credit: CreditConfig | None = None,
+        forgetting: ForgettingConfig | None = None,
     ) -> None:
         self.store, self.key_size = store, key_size
         self.advice_config = advice or AdviceConfig()
         self.credit_config = credit or CreditConfig()
         self.book = StrategyBook(store)
-        self._index = faiss.IndexIDMap2(faiss.IndexFlatL2(key_size))
+        self.forgetting_config = forgetting or ForgettingConfig()
+        self._index = KeyIndex(key_size)
         self._notes: dict[int, Note] = {}
         self._answers: dict[tuple[str, str, int], dict[int, Answer]] = {}
         self._rebuild()
 
     @staticmethod
-    def open(directory: Path | None, key_size: int) -> Hippocampus:
+    def open(
+        directory: Path | None, key_size: int, forgetting: ForgettingConfig | None = None
+    ) -> Hippocampus:
         """The memory in a folder (made if missing), or in RAM."""
         store = Store(directory)
         try:
-            return Hippocampus(store, key_size)
+            return Hippocampus(store, key_size, forgetting=forgetting)
         except BaseException:
             store.close()
             raise
@@ -125,7 +139,7 @@ class Hippocampus:
                     f"the memory's keys have {keys.shape[1]} numbers, this agent's "
                     f"{self.key_size}: it belongs to another agent"
                 )
-            self._index.add_with_ids(keys, np.array(ids, np.int64))
+            self._index.add(ids, keys)
         query = (
             "SELECT t.id, t.code, t.action, t.returns, g.opponent, g.game FROM traces t "
             "JOIN games g ON g.id = t.game_id"
@@ -157,8 +171,7 @@ class Hippocampus:
             raise ValueError(f"wanted (B, {self.key_size}) queries and k >= 1")
         if not np.isfinite(queries).all():
             raise ValueError("a query holds NaN or infinity")
-        faiss.omp_set_num_threads(1)
-        distances, ids = self._index.search(np.ascontiguousarray(queries, np.float32), k)
+        distances, ids = self._index.search(queries, k)
         distances[ids < 0] = np.inf
         return Recall(ids, distances)
 
@@ -237,7 +250,9 @@ class Hippocampus:
         for trace in episode.traces:
             if trace.key.shape != (self.key_size,) or not np.isfinite(trace.key).all():
                 raise ValueError(f"a key must be {self.key_size} finite numbers")
+        self._make_room(len(episode.traces))
         taught = self._teach(episode)
+        self._set_stability(episode)
         strategies = self.book.summarise(episode)
         ids = self.store.write_game(episode, taught, [s.to_row() for s in strategies], encoder)
         self._believe(episode.game, taught)
@@ -265,11 +280,93 @@ class Hippocampus:
         if not ids:
             return
         keys = np.stack([trace.key for trace in episode.traces])
-        self._index.add_with_ids(keys, np.array(ids, np.int64))
+        self._index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
         for trace_id, trace in zip(ids, episode.traces, strict=True):
             self._notes[trace_id] = Note(
                 trace.code, trace.action, trace.returns, episode.opponent, episode.game
             )
+
+    def _set_stability(self, episode: Episode) -> None:
+        sleeps = self.store.sleep_count()
+        for trace in episode.traces:
+            is_new = (episode.game, EVERYONE, trace.code) not in self._answers
+            trace.stability = first_stability(trace.advantage, is_new, self.forgetting_config)
+            trace.refreshed = sleeps
+
+    def refresh(self, ids: Iterable[int]) -> None:
+        """Recalls of these traces were useful: they are fresh again, and fade more slowly.
+
+        Raises:
+            ValueError: if it cannot be written; nothing has changed then.
+        """
+        wanted, sleeps = set(ids), self.store.sleep_count()
+        self.store.write_stability(
+            {
+                int(i): stability_after_recall(tau, sleeps - fresh, self.forgetting_config)
+                for i, tau, fresh in self.store.read_fading()
+                if int(i) in wanted
+            }
+        )
+
+    def fade(self) -> int:
+        """A sleep passes: every trace fades, and the weakest leave if the memory is nearly full.
+
+        Returns:
+            How many left.
+
+        Raises:
+            ValueError: if it cannot be written.
+        """
+        config = self.forgetting_config
+        left = self._make_room(int(config.slack * config.capacity_traces))
+        self.store.note_sleep(left)
+        return left
+
+    def _make_room(self, wanted: int) -> int:
+        config = self.forgetting_config
+        if wanted > config.capacity_traces:
+            raise ValueError(
+                f"a game of {wanted} decisions does not fit into a memory of "
+                f"{config.capacity_traces} traces"
+            )
+        excess = len(self) + wanted - config.capacity_traces
+        if excess <= 0:
+            return 0
+        leave = min(len(self), excess + int(config.slack * config.capacity_traces))
+        ids, stabilities, fresh = self.store.read_fading().T
+        ages = self.store.sleep_count() - fresh
+        self._forget(weakest(ids.astype(np.int64), ages, stabilities, leave))
+        return leave
+
+    def _forget(self, ids: npt.NDArray[np.int64]) -> None:
+        """Traces leave, and beliefs about situations of which no trace is left."""
+        leaving = set(ids.tolist())
+        gone, kept = set[Belief](), set[Belief]()
+        for trace_id, note in self._notes.items():
+            place = (note.game, note.opponent, note.code, note.action)
+            beliefs = gone if trace_id in leaving else kept
+            beliefs |= {place, (note.game, EVERYONE, note.code, note.action)}
+        self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in gone - kept])
+        self._index.remove(ids)
+        for trace_id in leaving:
+            del self._notes[trace_id]
+        for game, opponent, code, action in gone - kept:
+            self._answers.get((game, opponent, code), {}).pop(action, None)
+            if not self._answers.get((game, opponent, code), True):
+                del self._answers[game, opponent, code]
+
+    def check_valid(self) -> None:
+        """Compare the index with the store.
+
+        Raises:
+            ValueError: saying in what they differ.
+        """
+        ids, keys = self.store.read_keys()
+        indexed = self._index.contents()
+        if not set(ids) == indexed.keys() == self._index.ids_in_search() == self._notes.keys():
+            raise ValueError("the index and the store hold different traces")
+        if any(not np.array_equal(indexed[i], key) for i, key in zip(ids, keys, strict=True)):
+            raise ValueError("a key in the index is not the one in the store")
 
     def rehearse(self, game: str, opponent: str) -> Rehearsal:
         """Replay all games against one opponent, oldest first; changes nothing by itself."""
@@ -295,32 +392,3 @@ class Hippocampus:
         }
         self.store.write_answers(game, taught)
         self._believe(game, taught)
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """What replaying the games against one opponent would change.
-
-    Attributes:
-        games: how many were replayed.
-        beliefs: situation to action to answer, as they would become.
-        before: share of the decisions in games not lost that memory would take again, now.
-        after: the same with the new beliefs.
-    """
-
-    games: int
-    beliefs: dict[int, dict[int, Answer]]
-    before: float
-    after: float
-
-
-def agreement(episodes: list[Episode], beliefs: dict[int, dict[int, Answer]]) -> float:
-    """Share of decisions in games not lost whose action is the best believed one; 1 if none."""
-    verdicts = []
-    for episode in episodes:
-        if episode.result >= 0:
-            for trace in episode.traces:
-                answers = beliefs[trace.code]
-                best = max(answers, key=lambda a: answers[a].value, default=-1)
-                verdicts.append(best == trace.action)
-    return sum(verdicts) / len(verdicts) if verdicts else 1.0

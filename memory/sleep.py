@@ -30,6 +30,7 @@ def sleep(hippocampus: Hippocampus, budget_s: float) -> SleepReport:
 
     The new beliefs about an opponent are kept only if memory would then take the decisions of
     the games that were not lost at least as often as before; otherwise they are rolled back.
+    Then all traces fade a little, and the weakest leave if the memory is nearly full.
 
     Raises:
         ValueError: for a budget that is not positive.
@@ -48,6 +49,7 @@ def sleep(hippocampus: Hippocampus, budget_s: float) -> SleepReport:
             kept += rehearsal.games
     if not rehearsed:
         return SleepReport(False, "nothing to rehearse yet")
+    hippocampus.fade()
     games = "1 game" if rehearsed == 1 else f"{rehearsed} games"
     if not kept:
         return SleepReport(False, f"rehearsed {games}: competence fell, rolled back")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from memory.credit import Answer
 from memory.database import Database
@@ -63,6 +64,50 @@ class Store(Database):
             _upsert_answers(cursor, episode.game, answers)
             self._upsert_strategies(cursor, episode.game, strategies, ids)
         return ids
+
+    def sleep_count(self) -> int:
+        """How many sleeps have passed; they are the clock by which traces fade."""
+        return self.last_id("sleeps")
+
+    def forget(self, ids: Sequence[int], game_beliefs: Iterable[tuple[str, Belief]]) -> None:
+        """Delete traces and beliefs that nothing supports any longer, in one transaction.
+
+        Games stay, with their results.
+
+        Raises:
+            ValueError: if they cannot be deleted; nothing has changed then.
+        """
+        with self.transaction("forgetting") as cursor:
+            cursor.executemany("DELETE FROM traces WHERE id = ?", [(i,) for i in ids])
+            cursor.executemany(
+                "DELETE FROM answers WHERE game = ? AND opponent = ? AND code = ? AND action = ?",
+                [(game, *belief) for game, belief in game_beliefs],
+            )
+
+    def note_sleep(self, forgotten: int) -> None:
+        """A sleep has passed, and so many traces left in it."""
+        with self.transaction("the sleep") as cursor:
+            row = sealed((self.sleep_count() + 1, time.time(), forgotten))
+            cursor.execute("INSERT INTO sleeps VALUES (?, ?, ?, ?)", row)
+
+    def read_fading(self) -> npt.NDArray[np.float64]:
+        """(N, 3): id, stability, and the sleep in which it was last fresh, of every trace."""
+        query = "SELECT id, stability, refreshed FROM traces ORDER BY id"
+        rows = self.connection.execute(query).fetchall()
+        return np.array(rows, np.float64).reshape(-1, 3)
+
+    def write_stability(self, stabilities: Mapping[int, float]) -> None:
+        """Useful recalls: new stabilities by id; the traces are fresh again.
+
+        Raises:
+            ValueError: if they cannot be written; nothing has changed then.
+        """
+        with self.transaction("recalls") as cursor:
+            for trace_id, stability in stabilities.items():
+                query = "SELECT * FROM traces WHERE id = ?"
+                *row, recalls, _, _, encoder, _ = cursor.execute(query, (trace_id,)).fetchone()
+                new = sealed((*row, recalls + 1, float(stability), self.sleep_count(), encoder))
+                cursor.execute(f"REPLACE INTO traces VALUES ({marks(new)})", new)
 
     def write_answers(self, game: str, answers: Mapping[Belief, Answer]) -> None:
         """Replace beliefs, in one transaction.

@@ -1,0 +1,40 @@
+"""What replaying remembered games would change, and whether that is for the better.
+
+Pure records and functions; `Hippocampus.rehearse` replays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memory.credit import Answer
+from memory.traces import Episode
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What replaying the games against one opponent would change.
+
+    Attributes:
+        games: how many were replayed.
+        beliefs: situation to action to answer, as they would become.
+        before: share of the decisions in games not lost that memory would take again, now.
+        after: the same with the new beliefs.
+    """
+
+    games: int
+    beliefs: dict[int, dict[int, Answer]]
+    before: float
+    after: float
+
+
+def agreement(episodes: list[Episode], beliefs: dict[int, dict[int, Answer]]) -> float:
+    """Share of decisions in games not lost whose action is the best believed one; 1 if none."""
+    verdicts = []
+    for episode in episodes:
+        if episode.result >= 0:
+            for trace in episode.traces:
+                answers = beliefs[trace.code]
+                best = max(answers, key=lambda a: answers[a].value, default=-1)
+                verdicts.append(best == trace.action)
+    return sum(verdicts) / len(verdicts) if verdicts else 1.0
