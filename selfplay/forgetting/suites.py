@@ -7,9 +7,12 @@ played or learned here.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import gymnasium
 
 import envs
 from lifelong_agent.perception import EyesConfig
@@ -72,7 +75,7 @@ class Suite:
         learning_rate: of Adam; constant.
         entropy_weight: of the entropy bonus.
         network: what every method of ours trains.
-        needs: a package that has to be installed.
+        needs: `module:function` of a package that has to be installed; it registers the tasks.
         published: name, mean raw score at the end, and source of figures with this protocol.
     """
 
@@ -129,8 +132,12 @@ VOLLEY = _variants("volley", "moon wind tallnet bigball fog", "volley/tracker", 
 
 
 def _minatar(game: str) -> Task:
-    options = (("difficulty_ramping", False), ("sticky_action_prob", 0.1))
-    return Task(f"MinAtar/{game}-v0", "", "return", options=options, longest=300)
+    options = (
+        ("difficulty_ramping", False),
+        ("sticky_action_prob", 0.1),
+        ("use_minimal_action_set", False),
+    )
+    return Task(f"MinAtar/{game}-v1", "", "return", options=options, longest=300)
 
 
 def _minigrid(name: str) -> Task:
@@ -179,7 +186,7 @@ _SUITES = (
         order=(0, 1, 0, 1, 1, 2, 0),
         steps=500_000,
         games=20,
-        needs="minatar",
+        needs="minatar.gym:register_envs",
         published=(
             ("FAME", 14.54, "10 sequences of 3 seeds"),
             ("large buffer", 10.71, "10 sequences of 3 seeds"),
@@ -194,7 +201,7 @@ _SUITES = (
             for name in ("DoorKey-5x5", "SimpleCrossingS9N1", "LavaGapS5", "MultiRoom-N2-S4")
         ),
         steps=500_000,
-        needs="minigrid",
+        needs="minigrid:register_minigrid_envs",
         published=(
             ("dream rehearsal", 0.856, "3 seeds"),
             ("cloning of competent episodes", 0.801, "3 seeds"),
@@ -219,9 +226,20 @@ def find_suite(name: str) -> Suite:
     if name not in SUITES:
         raise ValueError(f"unknown suite {name!r}: known are {', '.join(SUITES)}, gym:ID,ID,...")
     suite = SUITES[name]
-    if suite.needs and importlib.util.find_spec(suite.needs) is None:
-        raise ValueError(f"the suite {name} needs the package {suite.needs}: pip install it first")
+    if suite.needs:
+        _register_tasks(suite)
     return suite
+
+
+def _register_tasks(suite: Suite) -> None:
+    """Make sure that Gymnasium knows the tasks, whether or not their package saw to it."""
+    module_name, _, function = suite.needs.partition(":")
+    package = module_name.partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        raise ValueError(f"the suite {suite.name} needs the package {package}: install it first")
+    module = importlib.import_module(module_name)
+    if suite.tasks[0].game not in gymnasium.registry:
+        getattr(module, function)()
 
 
 def check_suite(suite: Suite) -> None:

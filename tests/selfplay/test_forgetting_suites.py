@@ -188,4 +188,4 @@ def test_a_suite_can_be_a_researchers_own():
         "mine", (Task("connect", "random"), Task("connect", "stubborn:1", label="second"))
     )
     check_suite(suite)
-    assert [task.name for task in suite.columns] == ["tron", "second"]
+    assert [task.name for task in suite.columns] == ["connect", "second"]
