@@ -22,6 +22,7 @@ from lifelong_agent.keys import KEY_SIZE
 from lifelong_agent.ppo import LifelongPPO
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
+from selfplay.bench_sb3 import bench_sb3
 from selfplay.machine import best_precision
 from selfplay.measure import Row, turn_about
 from selfplay.strength import bench_strength
@@ -64,9 +65,8 @@ def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]
         trainer.before_rollout()
         times = turn_about([learn, lambda: _bare_network(algorithm)], device)
     speeds = [steps / t for t in times]
-    return [
-        Row("learner", speeds[0], "steps/s", "bare network", speeds[1]),
-    ]
+    learner = Row("learner", speeds[0], "steps/s", "bare network", speeds[1])
+    return [learner, *bench_sb3(device, seed)]
 
 
 def _bare_network(algorithm: LifelongPPO) -> None:

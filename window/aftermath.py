@@ -50,12 +50,18 @@ class Aftermath:
         summary: what the agent noted, as soon as it has.
         sleep: how its sleep went, as soon as it is over.
         paint: makes a small picture of a frame.
+        name_action: what an action is called in a sentence.
     """
 
     def __init__(
-        self, summary: Future[GameSummary], sleep: Future[SleepReport], paint: Painter
+        self,
+        summary: Future[GameSummary],
+        sleep: Future[SleepReport],
+        paint: Painter,
+        name_action: Callable[[int], str],
     ) -> None:
-        self._summary, self._sleep, self._paint = summary, sleep, paint
+        self._summary, self._sleep = summary, sleep
+        self._paint, self._name_action = paint, name_action
         self._asleep_s = 0.0
         self._scroll = 0.0
         self._hidden_units = 0.0
@@ -129,7 +135,9 @@ class Aftermath:
         picture = self._picture(strategy, side)
         indent = pad + (picture.get_width() + pad if picture else 0) + canvas.px(4)
         words = place.width - indent - pad
-        image = canvas.letters(14).render(strategy.sentence, True, (214, 220, 232), None, words)
+        image = canvas.letters(14).render(
+            strategy.tell(self._name_action), True, (214, 220, 232), None, words
+        )
         inside = max(image.get_height(), picture.get_height() if picture else 0)
         card = Rect(place.left, place.top, place.width, inside + 2 * pad)
         canvas.panel(card, mix(RAISED, PANEL, 0.3), radius=9)

@@ -122,7 +122,7 @@ def demonstrate(
         go_on(agent, referee, (name, hand), show)
     show(f"\n{HEADLINES[referee.person_result]}.")
     summary = agent.end_game(-referee.person_result)
-    _show_summary(summary, show)
+    _show_summary(summary, make_board(referee.game).name_action, show)
     sleep = agent.sleep()
     show(f"It slept: {sleep.reason}.")
     return Demonstration(referee, name, summary, sleep)
@@ -161,11 +161,11 @@ def _tick(agent: Agent, referee: Referee, other: tuple[str, ScriptedHand], show:
         show(f"{when}\n{text_board(referee)}")
 
 
-def _show_summary(summary: GameSummary, show: Print) -> None:
+def _show_summary(summary: GameSummary, name_action: Callable[[int], str], show: Print) -> None:
     noted = (*summary.good, *summary.bad, *summary.undetermined)
     show("What it noted:" if noted else "Nothing in this game stood out to it.")
     for strategy in noted:
-        show(f"- {strategy.sentence}")
+        show(f"- {strategy.tell(name_action)}")
 
 
 def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
@@ -187,7 +187,9 @@ def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
         rules=(),
         show_mind=False,
         mind=None,
-        aftermath=Aftermath(_given(shown.summary), _given(shown.sleep), board.thumbnail),
+        aftermath=Aftermath(
+            _given(shown.summary), _given(shown.sleep), board.thumbnail, board.name_action
+        ),
         buttons=(),
     )
     draw_match(canvas, view)

@@ -126,7 +126,9 @@ class Match:
         self.setting.tally.count(self.referee.person_result)
         thoughts = self.setting.rival.finish(self.referee)
         if thoughts is not None:
-            self.aftermath = Aftermath(thoughts.summary, thoughts.sleep, self.board.thumbnail)
+            self.aftermath = Aftermath(
+                thoughts.summary, thoughts.sleep, self.board.thumbnail, self.board.name_action
+            )
 
     def update(self, dt_s: float) -> None:
         """Let time pass."""
