@@ -180,6 +180,8 @@ class Practise(Options):
     """How deep the judge of connect looks."""
     batch: int = DrillConfig.num_games
     """Decisions at a time."""
+    learning_rate: float = DrillConfig.learning_rate
+    """At the start; falls linearly to a twentieth."""
 
     def run(self) -> None:
         """Practise."""
@@ -192,7 +194,10 @@ class Practise(Options):
             raise ValueError(
                 f"a batch is at least {LEAST_BATCH} decisions a game, not {self.batch}"
             )
-        config = DrillConfig(self.plies, self.batch, games, known, precision=best_precision())
+        config = DrillConfig(
+            plies=self.plies, num_games=self.batch, games=games, known=known,
+            learning_rate=self.learning_rate, precision=best_precision(),
+        )  # fmt: skip
         drill = Drill(network, config, self.seed)
         practised = list(dict.fromkeys(known + games))
 
