@@ -72,21 +72,20 @@ def see(eyes: Eyes, screens: Tensor) -> Seen:
     """Both streams of (N, 3, 64, 64) uint8."""
     parts = []
     for part in screens.split(BATCH):  # type: ignore[no-untyped-call]
-        ventral, dorsal = eyes._streams(eyes.glance(part))
+        ventral, dorsal = eyes.streams(part)
         percept = eyes(part)
         parts.append((ventral, dorsal, percept.saliency[:, 0], percept.reading))
     ventral, dorsal, saliency, reading = (torch.cat(x) for x in zip(*parts, strict=True))
-    tokens = ventral.flatten(2).transpose(1, 2)
     whole = {
         "ventral": ventral,
         "dorsal": dorsal,
         "saliency": saliency,
-        "ventral pooled": torch.stack([tokens.mean(1), tokens.amax(1)], 1),
+        "ventral pooled": torch.stack([ventral.mean(1), ventral.amax(1)], 1),
         "dorsal pooled": torch.stack([dorsal.mean(1), dorsal.amax(1)], 1),
         "reading": reading,
     }
     return Seen(
-        {"ventral": tokens, "dorsal": dorsal, "saliency": windows(saliency)},
+        {"ventral": ventral, "dorsal": dorsal, "saliency": windows(saliency)},
         {name: x.flatten(1) for name, x in whole.items()},
     )
 

@@ -3,11 +3,13 @@
 The ventral stream reads a pooled glance of the whole frame. Then, as often as there are looks: the
 reading recalls what it is associated with, both ask the dorsal stream for a map of saliency, one
 place is cut out at native resolution by integer indexing, and a gated update folds the look into
-the reading, which asks anew. Nothing here knows any game or acts.
+the reading, which asks anew. A gradient flows only through the places that were looked at, so that
+learning where to look costs next to nothing. Nothing here knows any game or acts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 POOLS = 3  # mean, brightest, darkest: small things are lost in a mean
 SEEN = -1e4  # added to the saliency of places that were looked at
 MOST_LOOKS = 1 / 9  # of all places: each look closes nine
+PATCH, FINE = 4, 32  # pixels of a patch of the fovea, each way, and features of it
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class EyesConfig:
     """
 
     channels: int = 32
-    blocks: int = 4
+    blocks: int = 3
     grid: int = 8
     glance: int = 16
     crop: int = 16
@@ -59,25 +62,31 @@ class Percept:
 
     Attributes:
         reading: (N, D) float32, what the ventral stream makes of it in the end.
-        saliency: (N, R, g, g) float32 log-probabilities of looking at each place.
+        scores: (N, R, g, g) float32, how much each place answers to what is sought, without
+            gradient; `SEEN` lower where it was looked at before.
         fixations: (N, R, 2) int64, row and column of the looks' centres in pixels, in order.
     """
 
     reading: Tensor
-    saliency: Tensor
+    scores: Tensor
     fixations: Tensor
+
+    @property
+    def saliency(self) -> Tensor:
+        """(N, R, g, g) float32 log-probabilities of looking at each place."""
+        return self.scores.flatten(2).log_softmax(2).view_as(self.scores)
 
 
 class Residual(nn.Module):
-    """x + relu(conv3x3(x)) on (N, C, G, G)."""
+    """x + relu(conv3x3(x)) on (N, C, G, G), whose nine taps are `reach` places apart."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reach: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=reach, dilation=reach)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape in, shape out: (N, C, G, G)."""
-        return x + F.relu(self.conv(x))
+        return x + F.relu(self.conv(x), inplace=True)
 
 
 class Associations(nn.Module):
@@ -99,23 +108,57 @@ class Associations(nn.Module):
         return torch.as_tensor(self.values((self.keys(cues) * self.scale).softmax(-1)))
 
 
+class Dorsal(nn.Module):
+    """Where to look: every place has a key, made of the light there and of where it is.
+
+    The score of a place is key . sought. The keys themselves are never made for all places: what
+    the light gives is scored apart from what the place gives, which is the same in every frame.
+
+    Args:
+        channels: of the light.
+        places: P = g * g.
+        width: of a key.
+    """
+
+    def __init__(self, channels: int, places: int, width: int) -> None:
+        super().__init__()
+        self.light = nn.Linear(channels, width)
+        self.place = nn.Parameter(0.1 * torch.randn(places, width))
+
+    def forward(self, light: Tensor) -> Tensor:
+        """What (N, C, g, g) light gives to the keys: (N, P, width)."""
+        return F.relu(self.light(light.permute(0, 2, 3, 1).flatten(1, 2)), inplace=True)
+
+    def scores(self, lit: Tensor, sought: Tensor) -> Tensor:
+        """(N, P) float32 of what `forward` gave and (N, width) that is sought."""
+        by_light = torch.bmm(lit, sought.to(lit.dtype)[:, :, None])[:, :, 0]
+        return by_light.float() + F.linear(sought, self.place)
+
+    def key(self, light: Tensor, spot: Tensor) -> Tensor:
+        """The whole key of one place in each frame, by (N,) int64 numbers: (N, width) float32."""
+        side = light.shape[-1]
+        rows = torch.arange(len(spot), device=spot.device)
+        here = light[rows, :, spot // side, spot % side]
+        return F.relu(self.light(here)).float() + self.place[spot]
+
+
 class Fovea(nn.Module):
-    """Reads a look in detail: (N, C, crop, crop) light to (N, width), two strided convolutions."""
+    """Reads a look in detail: (N, C, crop, crop) uint8 to (N, width), patch by patch."""
 
     def __init__(self, channels: int, crop: int, width: int) -> None:
         super().__init__()
-        side = (crop + 3) // 4
-        self.detail = nn.Sequential(
-            nn.Conv2d(channels, 16, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
-        )  # fmt: skip
-        self.read = nn.Linear(32 * side**2, width)
+        self.side = -(-crop // PATCH)  # patches each way
+        self.missing = self.side * PATCH - crop
+        self.detail = nn.Linear(channels * PATCH**2, FINE)
+        self.read = nn.Linear(FINE * self.side**2, width)
 
-    def forward(self, light: Tensor, dtype: torch.dtype) -> Tensor:
-        """Read, with the convolutions in `dtype`."""
-        with torch.autocast(light.device.type, dtype, enabled=dtype == torch.bfloat16):
-            detail = self.detail(light)
-        return torch.as_tensor(self.read(detail.flatten(1).float()))
+    def forward(self, crops: Tensor, dtype: torch.dtype) -> Tensor:
+        """Read, in `dtype` light."""
+        whole = F.pad(crops, (0, self.missing) * 2) if self.missing else crops
+        patches = whole.unflatten(3, (self.side, PATCH)).unflatten(2, (self.side, PATCH))
+        pixels = patches.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+        detail = F.relu(self.detail(pixels.to(dtype) / 128 - 1), inplace=True)
+        return torch.as_tensor(self.read(detail.flatten(1)))
 
 
 class Eyes(nn.Module):
@@ -136,15 +179,15 @@ class Eyes(nn.Module):
         channels, self.height, self.width = obs_shape
         self.config = config
         self.set_precision(config.precision)
-        patch = config.glance // config.grid
-        self.stem = nn.Conv2d(POOLS * channels, config.channels, patch, stride=patch)
-        self.trunk = nn.Sequential(*[Residual(config.channels) for _ in range(config.blocks)])
+        self.stem = nn.Linear(POOLS * channels * self._patch**2, config.channels)
+        self.trunk = nn.Sequential(
+            *[Residual(config.channels, 1 + k % 2) for k in range(config.blocks)]
+        )
         tokens = config.channels * config.grid**2
         self.read = nn.Sequential(
             nn.LayerNorm(tokens), nn.Linear(tokens, config.reading), nn.ReLU()
         )
-        self.dorsal = nn.Conv2d(POOLS * channels, config.keys, 3, padding=1)
-        self.context = nn.Conv2d(config.channels, config.keys, 1)
+        self.dorsal = Dorsal(POOLS * channels, config.glance**2, config.keys)
         self.conspicuous = nn.Parameter(torch.randn(config.keys) * config.keys**-0.5)
         self.recall = Associations(config.reading, config.associations)
         self.search = nn.Linear(config.reading, config.keys)
@@ -153,9 +196,18 @@ class Eyes(nn.Module):
         self.gate = nn.Linear(2 * config.reading, config.reading)
         self.candidate = nn.Linear(config.reading, config.reading)
 
+    @property
+    def _patch(self) -> int:
+        """Places of the dorsal map in a token of the ventral one, each way."""
+        return self.config.glance // self.config.grid
+
     def set_precision(self, precision: str) -> None:
-        """Choose the arithmetic of both maps, `float32` or `bfloat16`."""
+        """Choose the arithmetic, `float32` or `bfloat16`."""
         self._dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+
+    def _arithmetic(self) -> torch.autocast:
+        device = self.conspicuous.device.type
+        return torch.autocast(device, self._dtype, enabled=self._dtype == torch.bfloat16)
 
     def glance(self, frames: Tensor) -> Tensor:
         """Pool (N, C, H, W) uint8 to the coarse (N, 3 C, g, g) uint8; has no parameters.
@@ -175,34 +227,91 @@ class Eyes(nn.Module):
             Percept of N rows.
         """
         glances = self.glance(frames) if glances is None else glances
-        features, landmarks = self._streams(glances)
-        reading = self.read(features.flatten(1))
-        nowhere = torch.zeros(len(frames), self.config.glance**2, device=frames.device)
-        seen, maps, spots = nowhere, [], []
+        with self._arithmetic():
+            light = _light(glances, self._dtype)
+            reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
+            return self._search(frames, light, reading)
+
+    def ventral(self, light: Tensor) -> Tensor:
+        """What is there: (N, 3 C, g, g) light to (N, G, G, channels)."""
+        places, patch = light.permute(0, 2, 3, 1), self._patch
+        patches = places.unflatten(2, (-1, patch)).unflatten(1, (-1, patch))
+        tokens = F.relu(self.stem(patches.transpose(2, 3).flatten(3)), inplace=True)
+        return torch.as_tensor(self.trunk(tokens.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+
+    @torch.no_grad()
+    def streams(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Both maps before any look: ventral (N, G * G, channels), dorsal (N, g * g, keys)."""
+        light = _light(self.glance(frames), self._dtype)
+        with self._arithmetic():
+            what, where = self.ventral(light).flatten(1, 2), self.dorsal(light)
+        return what.float(), where.float() + self.dorsal.place
+
+    def _search(self, frames: Tensor, light: Tensor, reading: Tensor) -> Percept:
+        """The loop: recall, seek, look, and seek anew."""
+        scores, spots = [], []
+        if self.config.looks:
+            with torch.no_grad():
+                lit = self.dorsal(light)
+                seen = torch.zeros(len(frames), self.config.glance**2, device=frames.device)
         for _ in range(self.config.looks):
-            sought = self.conspicuous + self.search(reading + self.recall(reading)) / 4
-            saliency = torch.bmm(landmarks, sought[:, :, None])[:, :, 0]
-            spot = (saliency.detach() + seen).argmax(1)
-            before, reading = reading, self._look(frames, reading, saliency, spot)
-            maps.append((saliency + seen).log_softmax(1))
+            sought = self._seek(reading)
+            with torch.no_grad():
+                score = self.dorsal.scores(lit, sought) + seen
+                spot = score.argmax(1)
+                seen = seen + self._inhibition(spot)
+            salience = (self.dorsal.key(light, spot) * sought).sum(1, keepdim=True)
+            before, reading = reading, self._look(frames, reading, salience, spot)
+            scores.append(score)
             spots.append(spot)
-            seen = seen + self._inhibition(spot)
             if self._is_enough(before, reading):
                 break
-        return self._percept(reading, maps, spots)
+        return self._percept(reading, scores, spots)
 
-    def _streams(self, glances: Tensor) -> tuple[Tensor, Tensor]:
-        """The ventral map (N, channels, G, G) and the dorsal one (N, g * g, keys)."""
-        dtype, patch = self._dtype, self.config.glance // self.config.grid
-        with torch.autocast(glances.device.type, dtype, enabled=dtype == torch.bfloat16):
-            light = _light(glances, dtype)
-            ventral = self.trunk(F.relu(self.stem(light)))
-            if not self.config.looks:
-                return torch.as_tensor(ventral).float(), torch.empty(0)
-            context = F.interpolate(self.context(ventral), scale_factor=float(patch))
-            where = F.relu(self.dorsal(light) + context)
-        landmarks = torch.as_tensor(where).float().permute(0, 2, 3, 1)
-        return torch.as_tensor(ventral).float(), landmarks.flatten(1, 2)
+    def _seek(self, reading: Tensor) -> Tensor:
+        """(N, keys): what is looked for, given the reading and what it recalls."""
+        return torch.as_tensor(self.conspicuous + self.search(reading + self.recall(reading)))
+
+    def anticipation(self, frames: Tensor, glances: Tensor, later: Tensor) -> Tensor:
+        """How badly the looks foresee where things will change.
+
+        L = mean_{i, r} [ - sum_p share_ip log p_ir(p) ], where share_i is how the change of frame
+        i is shared out over places that look r may still go to, and p_ir the saliency. It teaches
+        the dorsal stream and what is sought, and leaves the readings alone.
+
+        A look is only useful once the fovea can read what it shows, and a place is only looked at
+        once it is known to be useful: without another teacher the eyes stay where they first fell.
+        What moves is what matters in games, and it needs no labels.
+
+        Args:
+            frames: (N, C, H, W) uint8.
+            glances: (N, 3 C, g, g) uint8, what `glance` made of them.
+            later: the same of what was seen a moment after each.
+
+        Returns:
+            A scalar, 0 where there is nothing to look at.
+        """
+        if not self.config.looks or not len(frames):
+            return torch.zeros((), device=frames.device)
+        with self._arithmetic():
+            change = (later.float() - glances.float()).abs().sum(1).flatten(1)
+            return self._foresee(frames, _light(glances, self._dtype), change)
+
+    def _foresee(self, frames: Tensor, light: Tensor, change: Tensor) -> Tensor:
+        lit, losses = self.dorsal(light), []
+        with torch.no_grad():
+            reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
+            seen = torch.zeros_like(change)
+        for _ in range(self.config.looks):
+            score = self.dorsal.scores(lit, self._seek(reading)) + seen
+            still = change * (seen > SEEN / 2)
+            share = still / still.sum(1, keepdim=True).clamp(min=1e-6)
+            losses.append(-(share * score.log_softmax(1)).sum(1).mean())
+            with torch.no_grad():
+                spot = score.argmax(1)
+                seen = seen + self._inhibition(spot)
+                reading = self._look(frames, reading, score.gather(1, spot[:, None]), spot)
+        return torch.stack(losses).mean()
 
     def _inhibition(self, spot: Tensor) -> Tensor:
         """(N, g * g): no return to (N,) places, nor to those beside them."""
@@ -211,18 +320,17 @@ class Eyes(nn.Module):
         far_across = (place - (spot % self.config.glance)[:, None]).abs() > 1
         return SEEN * (~(far_down[:, :, None] | far_across[:, None])).flatten(1).float()
 
-    def _look(self, frames: Tensor, reading: Tensor, saliency: Tensor, spot: Tensor) -> Tensor:
+    def _look(self, frames: Tensor, reading: Tensor, salience: Tensor, spot: Tensor) -> Tensor:
         """Fold one look into the reading.
 
         What is seen counts as much as its place was salient, so that places that help become more
         salient, and others less.
         """
         crops = crop_windows(frames, spot, self.config.glance, self.config.crop)
-        weight = 2 * torch.sigmoid(saliency.gather(1, spot[:, None]))
-        detail = self.look(_light(crops, self._dtype), self._dtype)
-        seen = F.relu(detail + self.place(spot)) * weight
+        detail = self.look(crops, self._dtype)
+        seen = F.relu(detail + self.place(spot)) * (2 * torch.sigmoid(salience))
         opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
-        return torch.as_tensor(reading + opening * self.candidate(seen))
+        return torch.as_tensor(reading + opening * self.candidate(seen)).float()
 
     def _is_enough(self, before: Tensor, after: Tensor) -> bool:
         """Whether the last look has changed little in every row."""
@@ -231,16 +339,16 @@ class Eyes(nn.Module):
         change = (after - before).norm(dim=1)
         return bool((change < self.config.patience * before.norm(dim=1)).all())
 
-    def _percept(self, reading: Tensor, maps: list[Tensor], spots: list[Tensor]) -> Percept:
+    def _percept(self, reading: Tensor, scores: list[Tensor], spots: list[Tensor]) -> Percept:
         side, rows = self.config.glance, len(reading)
-        if not maps:
+        if not scores:
             empty = torch.zeros(rows, 0, side, side, device=reading.device)
             return Percept(reading, empty, empty[..., 0, :2].long())
         spot = torch.stack(spots, 1)
         rows_and_columns = torch.stack([spot // side, spot % side], -1)
         sides = torch.tensor([self.height, self.width], device=spot.device)
         centre = (2 * rows_and_columns + 1) * sides // (2 * side)
-        return Percept(reading, torch.stack(maps, 1).view(rows, -1, side, side), centre)
+        return Percept(reading, torch.stack(scores, 1).view(rows, -1, side, side), centre)
 
 
 class VectorEye(nn.Module):
@@ -264,6 +372,10 @@ class VectorEye(nn.Module):
     def glance(self, vectors: Tensor) -> Tensor:
         """Nothing is pooled: (N, 0)."""
         return vectors[:, :0]
+
+    def anticipation(self, vectors: Tensor, glances: Tensor, later: Tensor) -> Tensor:
+        """There is nowhere to look: 0."""
+        return torch.zeros((), device=vectors.device)
 
     def forward(self, vectors: Tensor, glances: Tensor | None = None) -> Percept:
         """Read (N, size) float32."""
@@ -302,16 +414,29 @@ def pool(frames: Tensor, side: int) -> Tensor:
         mean = F.adaptive_avg_pool2d(wide, side)
         most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
         return torch.cat([mean, most, least], 1).to(torch.uint8)
-    num, channels = frames.shape[:2]
-    lines = frames.view(num, channels, side, height // side, width).unbind(3)
+    step = width // side
+    lines = frames.unflatten(2, (side, height // side)).unbind(3)
     most = least = lines[0]
     total = lines[0].to(torch.int16 if height * width < 128 * side**2 else torch.int32)
     for line in lines[1:]:
         most, least, total = torch.maximum(most, line), torch.minimum(least, line), total + line
-    squares = (num, channels, side, side, width // side)
-    mean = total.view(squares).sum(-1, dtype=total.dtype) // (height * width // side**2)
-    pools = [mean.to(torch.uint8), most.view(squares).amax(-1), least.view(squares).amin(-1)]
-    return torch.cat(pools, 1)
+    mean = _along(total, torch.add, step) // (height * width // side**2)
+    pools = [mean.to(torch.uint8), _along(most, torch.maximum, step)]
+    return torch.cat([*pools, _along(least, torch.minimum, step)], 1)
+
+
+def _along(lines: Tensor, join: Callable[[Tensor, Tensor], Tensor], step: int) -> Tensor:
+    """Join every `step` neighbours of (..., W): (..., W / step).
+
+    All runs of the whole memory are joined, of which every `step`-th is taken: several times as
+    fast as a reduction over a short last axis.
+    """
+    flat = lines.flatten()
+    num = len(flat) - step + 1
+    joined = flat[:num]
+    for k in range(1, step):
+        joined = join(joined, flat[k : num + k])
+    return joined[::step].view(*lines.shape[:-1], -1)
 
 
 def crop_windows(frames: Tensor, spots: Tensor, grid: int, crop: int) -> Tensor:

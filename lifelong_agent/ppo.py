@@ -23,6 +23,8 @@ from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
 from lifelong_agent.policy import sample
 
+GAZE_EVERY = 8  # steps
+
 
 @dataclass(frozen=True)
 class PPOConfig:
@@ -37,6 +39,7 @@ class PPOConfig:
         clip: of the probability ratio.
         value_weight: of the value loss.
         entropy_weight: of the entropy bonus.
+        gaze_weight: of foreseeing where things will change (see `Eyes.anticipation`).
         max_grad_norm: clipping of the gradient.
     """
 
@@ -48,6 +51,7 @@ class PPOConfig:
     clip: float = 0.2
     value_weight: float = 0.5
     entropy_weight: float = 0.01
+    gaze_weight: float = 0.1
     max_grad_norm: float = 0.5
 
 
@@ -216,15 +220,33 @@ class LifelongPPO(StreamAlgorithm):
         policy = losses.policy_loss(log_prob, old_log_prob, normal, c.clip)
         critic = losses.value_loss(value, returns)
         entropy = losses.entropy(log_probs)
+        gaze = self._gaze_loss(rollout, rows)
         more = self._more_losses(log_probs, rows)
-        loss = policy + c.value_weight * critic - c.entropy_weight * entropy
+        loss = policy + c.value_weight * critic - c.entropy_weight * entropy + c.gaze_weight * gaze
         return more | {
             "loss": loss + sum(more.values()),
             "policy_loss": policy,
             "value_loss": critic,
             "entropy": entropy,
+            "gaze_loss": gaze,
             "approx_kl": losses.approximate_kl(log_prob.detach(), old_log_prob),
         }
+
+    def _gaze_loss(self, rollout: Rollout, rows: Tensor) -> Tensor:
+        """What the eyes fail to foresee, in one step of `GAZE_EVERY`.
+
+        Where the next decision is the opponent's, or in a new game, nothing can be compared.
+        """
+        now = slice(0, self.config.num_steps - 1, GAZE_EVERY)
+        after = slice(1, self.config.num_steps, GAZE_EVERY)
+        goes_on = (rollout.sign[now, rows] > 0) & ~rollout.ended[now, rows]
+        frames, glances, later = (
+            kept[steps, rows][goes_on]
+            for kept, steps in (
+                (rollout.frames, now), (rollout.glances, now), (rollout.glances, after),
+            )
+        )  # fmt: skip
+        return self.policy.network.eyes.anticipation(frames, glances, later)
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """What else is to be made small, for algorithms that build on this one.

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 
-FORMAT = 3
+FORMAT = 4
 KEYS = "keys."
 
 

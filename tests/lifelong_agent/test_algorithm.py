@@ -87,6 +87,8 @@ def decided(algorithm=None):
     """An algorithm whose choices depend much on what it sees and remembers."""
     algorithm = algorithm or new_algorithm(Noise)
     torch.nn.init.normal_(algorithm.policy.network.policy_head.weight)
+    for road in algorithm.policy.network.circuits.converging.roads[1:]:
+        torch.nn.init.normal_(road.weight)
     return algorithm
 
 

@@ -1,11 +1,12 @@
 """The eyes: a coarse glance, then a place that is looked at in full detail."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 
-from lifelong_agent.perception import Associations, Eyes, EyesConfig, crop_windows, pool
+from lifelong_agent.perception import Associations, Eyes, EyesConfig, Fovea, crop_windows, pool
 
 CONFIG = EyesConfig(
     channels=8, blocks=1, grid=4, glance=8, crop=8, looks=1, reading=24, keys=6, associations=5
@@ -194,8 +195,8 @@ def test_saliency_gets_a_gradient_from_what_was_seen():
     for name, parameter in eyes.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-    assert eyes.dorsal.weight.grad.abs().sum() > 0
-    assert eyes.context.weight.grad.abs().sum() > 0
+    assert eyes.dorsal.light.weight.grad.abs().sum() > 0
+    assert eyes.dorsal.place.grad.abs().sum() > 0
     assert eyes.search.weight.grad.abs().sum() > 0
 
 
@@ -214,6 +215,37 @@ def test_the_gradient_of_where_to_look_is_that_of_what_the_look_brings():
     slope = (readings[0] - readings[1]) / (2 * step)
     assert slope == pytest.approx(slopes[unit].item(), rel=0.02)
     assert abs(slope) > 1e-3
+
+
+def test_the_score_of_a_place_is_its_key_times_what_is_sought():
+    eyes, light, sought = eyes_with(), torch.randn(5, 9, 8, 8), torch.randn(5, 6)
+    spot = torch.tensor([0, 7, 20, 56, 63])
+    scores = eyes.dorsal.scores(eyes.dorsal(light), sought)
+    assert scores.shape == (5, 64)
+    wanted = (eyes.dorsal.key(light, spot) * sought).sum(1)
+    torch.testing.assert_close(scores[torch.arange(5), spot], wanted)
+
+
+def test_only_places_that_were_looked_at_teach_the_dorsal_stream():
+    eyes = eyes_with(looks=2)
+    percept = eyes(noise(1))
+    percept.reading.square().sum().backward()
+    taught = eyes.dorsal.place.grad.abs().sum(1).nonzero()[:, 0]
+    looked_at = percept.fixations[0] // 4
+    assert sorted(taught.tolist()) == sorted((looked_at[:, 0] * 8 + looked_at[:, 1]).tolist())
+    assert not percept.scores.requires_grad
+
+
+def test_the_fovea_reads_every_pixel_of_a_window_whose_side_is_no_multiple_of_a_patch():
+    fovea = Fovea(2, 7, 5)
+    crops = noise(1, (2, 7, 7))
+    slope = torch.zeros(2, 7, 7)
+    for place in range(slope.numel()):
+        changed = crops.clone()
+        changed.view(-1)[place] += 100
+        difference = fovea(changed, torch.float32) - fovea(crops, torch.float32)
+        slope.view(-1)[place] = difference.abs().sum()
+    assert (slope > 0).float().mean() > 0.95, "only where all features are silent nothing is read"
 
 
 def test_no_place_is_looked_at_twice():
@@ -304,3 +336,68 @@ def test_half_precision_sees_about_the_same():
 def test_frames_that_do_not_fit_the_eyes_raise(shape, changes, words):
     with pytest.raises(ValueError, match=words):
         Eyes(shape, dataclasses.replace(CONFIG, **changes))
+
+
+def indifferent(**changes):
+    """Eyes to which all places are alike."""
+    eyes = eyes_with(**changes)
+    for parameter in (eyes.conspicuous, eyes.search.weight, eyes.search.bias, eyes.dorsal.place):
+        torch.nn.init.zeros_(parameter)
+    return eyes
+
+
+def moved(places, num=1):
+    """Glances, and the same a moment later with 10 more in one channel of some places."""
+    glances = torch.full((num, 9, 8, 8), 90, dtype=torch.uint8)
+    later = glances.clone()
+    later.view(num, 9, 64)[:, 4, places] += 10
+    return glances, later
+
+
+def test_what_eyes_that_know_nothing_foresee_is_the_logarithm_of_the_open_places():
+    """The first look goes to the first place: a corner, which closes 4 of the 64 places."""
+    frames = noise(2)
+    loss = indifferent(looks=2).anticipation(frames, *moved([20, 40], 2))
+    assert loss.item() == pytest.approx((math.log(64) + math.log(60)) / 2, abs=1e-5)
+    seen_already = indifferent(looks=2).anticipation(frames, *moved([0, 40], 2))
+    assert seen_already.item() == pytest.approx((math.log(64) + math.log(60)) / 2, abs=1e-5)
+    nothing_left = indifferent(looks=2).anticipation(frames, *moved([0], 2))
+    assert nothing_left.item() == pytest.approx(math.log(64) / 2, abs=1e-5)
+    assert indifferent(looks=2).anticipation(frames, *moved([], 2)).item() == 0
+    assert indifferent(looks=0).anticipation(frames, *moved([20], 2)).item() == 0
+
+
+def test_foreseeing_teaches_where_to_look_and_not_what_is_read():
+    eyes = eyes_with(looks=2)
+    eyes.anticipation(noise(3), *moved([20], 3)).backward()
+    taught = {name for name, p in eyes.named_parameters() if p.grad is not None and p.grad.any()}
+    where = ("dorsal.", "conspicuous", "search.", "recall.")
+    assert {"dorsal.light.weight", "dorsal.place", "search.weight"} <= taught
+    assert all(name.startswith(where) for name in taught), taught
+
+
+def test_eyes_learn_to_look_at_what_moves_among_brighter_things_that_stand_still():
+    generator = torch.Generator().manual_seed(0)
+    eyes = eyes_with(looks=1)
+    optimizer = torch.optim.Adam(eyes.parameters(), lr=0.02)
+
+    def scene(num):
+        """A grey dot somewhere that goes one place to the right, and a white square."""
+        row = torch.randint(8, (num,), generator=generator)
+        column = torch.randint(6, (num,), generator=generator)
+        now, later = torch.zeros(2, num, *SHAPE, dtype=torch.uint8)
+        for i in range(num):
+            for frames, shift in ((now, 0), (later, 1)):
+                frames[i, :, 28:, 28:] = 255
+                frames[i, 0, 4 * row[i] + 1, 4 * (column[i] + shift) + 1] = 150
+        return now, later, torch.stack([row, column], 1)
+
+    for _ in range(120):
+        now, later, _ = scene(32)
+        loss = eyes.anticipation(now, eyes.glance(now), eyes.glance(later))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    now, _, spot = scene(200)
+    away = (eyes(now).fixations[:, 0] // 4 - spot).abs()
+    assert ((away[:, 0] == 0) & (away[:, 1] <= 1)).float().mean() > 0.9

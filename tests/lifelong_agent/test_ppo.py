@@ -1,6 +1,7 @@
 """LifelongPPO on worlds with known answers, and what it learns from."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
 from lifelong_agent.experience import Observation, Outcome, VecEnvStream
-from lifelong_agent.ppo import LifelongPPO, PPOConfig
+from lifelong_agent.ppo import GAZE_EVERY, LifelongPPO, PPOConfig
 from tests.lifelong_agent.learners import (
     KNOBS,
     NUM_ENVS,
@@ -227,6 +228,26 @@ def test_only_legal_actions_are_taken():
 
     algorithm = learned(OneAllowed(), 2)
     assert torch.isfinite(parameters(algorithm)).all()
+
+
+def test_what_changes_is_compared_within_a_game_and_a_seat_only():
+    steps, heard = GAZE_EVERY + 2, []
+    moments = torch.arange(10 * steps).view(steps, 10)[:, :4]  # step s of row r is 10 s + r
+    rollout = SimpleNamespace(
+        frames=moments, glances=moments,
+        sign=torch.ones(steps, 4), ended=torch.zeros(steps, 4, dtype=torch.bool),
+    )  # fmt: skip
+    rollout.sign[0, 2] = -1  # the next decision is the opponent's
+    rollout.ended[GAZE_EVERY, 3] = True
+    eyes = SimpleNamespace(anticipation=lambda *heard_now: heard.append(heard_now))
+    algorithm = SimpleNamespace(
+        config=PPOConfig(num_steps=steps),
+        policy=SimpleNamespace(network=SimpleNamespace(eyes=eyes)),
+    )
+    LifelongPPO._gaze_loss(algorithm, rollout, torch.tensor([1, 2, 3]))
+    frames, glances, later = heard[0]
+    assert frames.tolist() == glances.tolist() == [1, 3, 81, 82]
+    assert later.tolist() == [11, 13, 91, 92]
 
 
 def test_a_truncated_step_gets_the_value_of_its_last_screen():
