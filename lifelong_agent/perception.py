@@ -1,10 +1,11 @@
 """Eyes: a coarse glance says what is there, salient spots are then looked at in full detail.
 
 The ventral stream reads a pooled glance of the whole frame. Then, as often as there are looks: the
-reading recalls what it is associated with, both ask the dorsal stream for a map of saliency, one
-place is cut out at native resolution by integer indexing, and a gated update folds the look into
-the reading, which asks anew. A gradient flows only through the places that were looked at, so that
-learning where to look costs next to nothing. Nothing here knows any game or acts.
+reading recalls what it is associated with, both ask the dorsal stream for a map of saliency, what
+surrounds the most striking pixel of one place is cut out at native resolution by integer indexing,
+and a gated update folds the look into the reading, which asks anew. A gradient flows only through
+the places that were looked at, so that learning where to look costs next to nothing. Nothing here
+knows any game or acts.
 """
 
 from __future__ import annotations
@@ -193,6 +194,8 @@ class Eyes(nn.Module):
         self.search = nn.Linear(config.reading, config.keys)
         self.look = Fovea(channels, config.crop, config.reading)
         self.place = nn.Embedding(config.glance**2, config.reading)
+        self.offset = nn.Embedding(self._cell[0] * self._cell[1], config.reading)
+        nn.init.zeros_(self.offset.weight)
         self.gate = nn.Linear(2 * config.reading, config.reading)
         self.candidate = nn.Linear(config.reading, config.reading)
 
@@ -200,6 +203,11 @@ class Eyes(nn.Module):
     def _patch(self) -> int:
         """Places of the dorsal map in a token of the ventral one, each way."""
         return self.config.glance // self.config.grid
+
+    @property
+    def _cell(self) -> tuple[int, int]:
+        """Height and width of a place in pixels."""
+        return cell_of(self.height, self.config.glance), cell_of(self.width, self.config.glance)
 
     def set_precision(self, precision: str) -> None:
         """Choose the arithmetic, `float32` or `bfloat16`."""
@@ -249,7 +257,7 @@ class Eyes(nn.Module):
 
     def _search(self, frames: Tensor, light: Tensor, reading: Tensor) -> Percept:
         """The loop: recall, seek, look, and seek anew."""
-        scores, spots = [], []
+        scores, fixations = [], []
         if self.config.looks:
             with torch.no_grad():
                 lit = self.dorsal(light)
@@ -261,12 +269,13 @@ class Eyes(nn.Module):
                 spot = score.argmax(1)
                 seen = seen + self._inhibition(spot)
             salience = (self.dorsal.key(light, spot) * sought).sum(1, keepdim=True)
-            before, reading = reading, self._look(frames, reading, salience, spot)
+            before = reading
+            reading, centre = self._look(frames, reading, salience, spot)
             scores.append(score)
-            spots.append(spot)
+            fixations.append(centre)
             if self._is_enough(before, reading):
                 break
-        return self._percept(reading, scores, spots)
+        return self._percept(reading, scores, fixations)
 
     def _seek(self, reading: Tensor) -> Tensor:
         """(N, keys): what is looked for, given the reading and what it recalls."""
@@ -310,7 +319,7 @@ class Eyes(nn.Module):
             with torch.no_grad():
                 spot = score.argmax(1)
                 seen = seen + self._inhibition(spot)
-                reading = self._look(frames, reading, score.gather(1, spot[:, None]), spot)
+                reading, _ = self._look(frames, reading, score.gather(1, spot[:, None]), spot)
         return torch.stack(losses).mean()
 
     def _inhibition(self, spot: Tensor) -> Tensor:
@@ -320,17 +329,21 @@ class Eyes(nn.Module):
         far_across = (place - (spot % self.config.glance)[:, None]).abs() > 1
         return SEEN * (~(far_down[:, :, None] | far_across[:, None])).flatten(1).float()
 
-    def _look(self, frames: Tensor, reading: Tensor, salience: Tensor, spot: Tensor) -> Tensor:
-        """Fold one look into the reading.
+    def _look(
+        self, frames: Tensor, reading: Tensor, salience: Tensor, spot: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Fold one look into the reading: the (N, D) reading, and the (N, 2) pixels looked at.
 
         What is seen counts as much as its place was salient, so that places that help become more
         salient, and others less.
         """
-        crops = crop_windows(frames, spot, self.config.glance, self.config.crop)
-        detail = self.look(crops, self._dtype)
-        seen = F.relu(detail + self.place(spot)) * (2 * torch.sigmoid(salience))
+        corner, centre = focus(frames, spot, self.config.glance)
+        detail = self.look(crop_around(frames, centre, self.config.crop), self._dtype)
+        down, across = (centre - corner).unbind(1)
+        where = self.place(spot) + self.offset(down * self._cell[1] + across)
+        seen = F.relu(detail + where) * (2 * torch.sigmoid(salience))
         opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
-        return torch.as_tensor(reading + opening * self.candidate(seen)).float()
+        return (reading + opening * self.candidate(seen)).float(), centre
 
     def _is_enough(self, before: Tensor, after: Tensor) -> bool:
         """Whether the last look has changed little in every row."""
@@ -339,16 +352,13 @@ class Eyes(nn.Module):
         change = (after - before).norm(dim=1)
         return bool((change < self.config.patience * before.norm(dim=1)).all())
 
-    def _percept(self, reading: Tensor, scores: list[Tensor], spots: list[Tensor]) -> Percept:
+    def _percept(self, reading: Tensor, scores: list[Tensor], fixations: list[Tensor]) -> Percept:
         side, rows = self.config.glance, len(reading)
         if not scores:
             empty = torch.zeros(rows, 0, side, side, device=reading.device)
             return Percept(reading, empty, empty[..., 0, :2].long())
-        spot = torch.stack(spots, 1)
-        rows_and_columns = torch.stack([spot // side, spot % side], -1)
-        sides = torch.tensor([self.height, self.width], device=spot.device)
-        centre = (2 * rows_and_columns + 1) * sides // (2 * side)
-        return Percept(reading, torch.stack(scores, 1).view(rows, -1, side, side), centre)
+        maps = torch.stack(scores, 1).view(rows, -1, side, side)
+        return Percept(reading, maps, torch.stack(fixations, 1))
 
 
 class VectorEye(nn.Module):
@@ -439,28 +449,55 @@ def _along(lines: Tensor, join: Callable[[Tensor, Tensor], Tensor], step: int) -
     return joined[::step].view(*lines.shape[:-1], -1)
 
 
-def crop_windows(frames: Tensor, spots: Tensor, grid: int, crop: int) -> Tensor:
-    """Cut one window out of each frame, centred on a token, shifted inside the frame.
+def cell_of(length: int, grid: int) -> int:
+    """Pixels along one side of a place."""
+    return -(-length // grid)
+
+
+def focus(frames: Tensor, spots: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+    """The most striking pixel of one place in each frame: the farthest from the place's mean.
+
+    A thing is then always in the middle of the look, wherever it lies in its place, so that what
+    is beside it is always at the same pixels of the look.
+
+    Args:
+        frames: (N, C, H, W) uint8.
+        spots: (N,) int64 numbers of places in [0, grid * grid), row by row.
+        grid: places per side.
+
+    Returns:
+        (N, 2) int64 rows and columns of the place's first pixel, and of the striking one, the
+        first of equals.
+    """
+    height, width = frames.shape[-2:]
+    tall, wide = cell_of(height, grid), cell_of(width, grid)
+    top = (spots // grid * height // grid).clamp(max=height - tall)
+    left = (spots % grid * width // grid).clamp(max=width - wide)
+    corner = torch.stack([top, left], 1)
+    light = _windows(frames, corner, tall, wide).flatten(2).float()
+    striking = (light - light.mean(2, keepdim=True)).abs().sum(1).argmax(1)
+    return corner, corner + torch.stack([striking // wide, striking % wide], 1)
+
+
+def crop_around(frames: Tensor, centres: Tensor, crop: int) -> Tensor:
+    """Cut one window out of each frame, centred on a pixel, shifted inside the frame.
 
     Args:
         frames: (N, C, H, W).
-        spots: (N,) int64 token numbers in [0, grid * grid), row by row.
-        grid: tokens per side.
+        centres: (N, 2) int64 rows and columns; the pixel just below and right of the middle.
         crop: side of the window in pixels.
 
     Returns:
         (N, C, crop, crop) of the frames' dtype, copied exactly.
     """
-    height, width = frames.shape[-2:]
-    windows = frames.unfold(2, crop, 1).unfold(3, crop, 1)  # a view of all places, no copy
-    rows = _window_start(spots // grid, height, grid, crop)
-    columns = _window_start(spots % grid, width, grid, crop)
-    return windows[torch.arange(len(spots), device=spots.device), :, rows, columns]
+    most = torch.tensor(frames.shape[-2:], device=centres.device) - crop
+    return _windows(frames, torch.minimum((centres - crop // 2).clamp(min=0), most), crop, crop)
 
 
-def _window_start(token: Tensor, side: int, grid: int, crop: int) -> Tensor:
-    centre = (2 * token + 1) * side // (2 * grid)
-    return (centre - crop // 2).clamp(0, side - crop)
+def _windows(frames: Tensor, corners: Tensor, tall: int, wide: int) -> Tensor:
+    windows = frames.unfold(2, tall, 1).unfold(3, wide, 1)  # a view of all places, no copy
+    rows = torch.arange(len(frames), device=frames.device)
+    return windows[rows, :, corners[:, 0], corners[:, 1]]
 
 
 PRECISIONS = ("float32", "bfloat16")
