@@ -18,6 +18,11 @@ from filelock import FileLock, Timeout
 from memory import schema
 from memory.ledger import Ledger
 
+HINDRANCES = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}  # fmt: skip
+
 
 class MemoryDamagedError(ValueError):
     """A memory's file cannot be trusted; the message names it."""
@@ -45,6 +50,7 @@ class Database:
         self._changed = False
         if directory is None:
             self.connection = sqlite3.connect(":memory:", isolation_level=None)
+            self.connection.execute("PRAGMA foreign_keys=ON")
             schema.create(self.connection)
             return
         self.path = directory / "memory.sqlite"
@@ -88,12 +94,20 @@ class Database:
                 schema.create(self.connection)
             self._bring_up_to_date()
             self._check_ledger()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self.connection.close()
-            raise self._damaged(str(error)) from None
+            raise self._unusable(error) from None
         except ValueError:
             self.connection.close()
             raise
+
+    def _unusable(self, error: sqlite3.Error | UnicodeDecodeError) -> ValueError:
+        """Tell a file that cannot be written from one that cannot be trusted."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in HINDRANCES:
+            return ValueError(f"the memory {self.path} cannot be opened: {error}")
+        if isinstance(error, UnicodeDecodeError):
+            return self._damaged("what it says is not text")
+        return self._damaged(str(error))
 
     def _has_tables(self) -> bool:
         query = "SELECT COUNT(*) FROM sqlite_master"
@@ -142,6 +156,8 @@ class Database:
             )
 
     def _damaged(self, why: str) -> MemoryDamagedError:
+        if self.directory is None:
+            return MemoryDamagedError(f"the memory is damaged: {why}")
         keep = f"; the last good copy is {self.backup}" if self.backup.exists() else ""
         return MemoryDamagedError(f"{self.path} is damaged: {why}; it was left as it is{keep}")
 

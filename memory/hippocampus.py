@@ -7,13 +7,14 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from memory.advice import AdviceConfig, advantages
+from memory.beliefs import EVERYONE, Belief, Beliefs, both
 from memory.credit import Answer, CreditConfig, blend, reverse_replay
 from memory.forgetting import (
     ForgettingConfig,
@@ -22,13 +23,17 @@ from memory.forgetting import (
     weakest,
 )
 from memory.index import KeyIndex
+from memory.reconsolidation import (
+    Reconsolidation,
+    ReconsolidationConfig,
+    judge,
+    revise,
+)
+from memory.reembedding import Encoder, reembed
 from memory.rehearsal import Rehearsal, agreement
 from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
-from memory.traces import Episode, Floats
-
-EVERYONE = ""
-Belief = tuple[str, str, int, int]  # game, opponent, code, action
+from memory.traces import Episode, Floats, Recalled
 
 
 @dataclass(frozen=True)
@@ -45,25 +50,6 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Recalled:
-    """One memory that spoke up.
-
-    Attributes:
-        trace_id: its id in the store.
-        action: what was done then.
-        value: what it turned out to be worth, in [-1, 1].
-        similarity: 1 for the same situation, towards 0 for a distant one.
-        opponent: against whom.
-    """
-
-    trace_id: int
-    action: int
-    value: float
-    similarity: float
-    opponent: str
-
-
-@dataclass(frozen=True)
 class Advice:
     """What memory says of one situation.
 
@@ -76,7 +62,7 @@ class Advice:
     recalled: tuple[Recalled, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """What the index knows of a trace without asking the disk."""
 
@@ -85,6 +71,11 @@ class Note:
     returns: float
     opponent: str
     game: str
+
+    @property
+    def belief(self) -> Belief:
+        """What it bears out."""
+        return self.game, self.opponent, self.code, self.action
 
 
 class Hippocampus:
@@ -116,16 +107,26 @@ class Hippocampus:
         self.forgetting_config = forgetting or ForgettingConfig()
         self._index = KeyIndex(key_size)
         self._notes: dict[int, Note] = {}
-        self._answers: dict[tuple[str, str, int], dict[int, Answer]] = {}
+        self.reconsolidation_config = ReconsolidationConfig()
+        self._beliefs = Beliefs()
+        self._moved: dict[int, float] = {}
         self._rebuild()
 
     @staticmethod
     def open(
-        directory: Path | None, key_size: int, forgetting: ForgettingConfig | None = None
+        directory: Path | None,
+        key_size: int,
+        forgetting: ForgettingConfig | None = None,
+        encoder: Encoder | None = None,
     ) -> Hippocampus:
-        """The memory in a folder (made if missing), or in RAM."""
+        """The memory in a folder (made if missing), or in RAM.
+
+        With an encoder, keys that another version of it made are made anew first.
+        """
         store = Store(directory)
         try:
+            if encoder is not None:
+                reembed(store, encoder, key_size)
             return Hippocampus(store, key_size, forgetting=forgetting)
         except BaseException:
             store.close()
@@ -142,12 +143,18 @@ class Hippocampus:
             self._index.add(ids, keys)
         query = (
             "SELECT t.id, t.code, t.action, t.returns, g.opponent, g.game FROM traces t "
-            "JOIN games g ON g.id = t.game_id"
+            "JOIN games g ON g.id = t.game_id ORDER BY t.id"
         )
         for trace_id, *note in self.store.connection.execute(query):
-            self._notes[trace_id] = Note(*note)
+            self._take_note(trace_id, Note(*note))
         for game, opponent, code, action, answer in self.store.read_answers():
-            self._answers.setdefault((game, opponent, code), {})[action] = answer
+            self._beliefs.learn((game, opponent, code, action), answer)
+        self._moved = self.store.read_moves()
+
+    def _take_note(self, trace_id: int, note: Note) -> None:
+        self._notes[trace_id] = note
+        for belief in both(note.belief):
+            self._beliefs.bear_out(belief, trace_id)
 
     def __len__(self) -> int:
         return len(self._notes)
@@ -177,7 +184,7 @@ class Hippocampus:
 
     def answers(self, game: str, opponent: str, code: int) -> dict[int, Answer]:
         """What is believed of the actions in a situation against one opponent."""
-        return self._answers.get((game, opponent, code), {})
+        return self._beliefs.answers(game, opponent, code)
 
     def advise(
         self, game: str, opponent: str, code: int, key: Floats, value: float, num_actions: int
@@ -210,7 +217,9 @@ class Hippocampus:
         own = self.answers(game, opponent, code)
         who = opponent if own else EVERYONE
         return tuple(
-            Recalled(-1, action, answer.value, 1.0, who)
+            Recalled(
+                self._beliefs.newest_trace(game, who, code, action), action, answer.value, 1.0, who
+            )
             for action, answer in self.answers(game, who, code).items()
         )
 
@@ -237,7 +246,8 @@ class Hippocampus:
         """Learn from a finished game and store it, all in one transaction.
 
         Args:
-            episode: the game; its traces' `returns` are set by reverse replay.
+            episode: the game; its traces' `returns` are set by reverse replay, and those that
+                they recalled are reconsolidated.
             encoder: version of the network that made the keys.
 
         Returns:
@@ -253,10 +263,13 @@ class Hippocampus:
         self._make_room(len(episode.traces))
         taught = self._teach(episode)
         self._set_stability(episode)
-        strategies = self.book.summarise(episode)
-        ids = self.store.write_game(episode, taught, [s.to_row() for s in strategies], encoder)
+        strategies, recalls = self.book.summarise(episode), self._reconsider(episode)
+        ids = self.store.write_game(
+            episode, taught, [s.to_row() for s in strategies], encoder, recalls
+        )
         self._believe(episode.game, taught)
         self._note(ids, episode)
+        self._revise(recalls)
         return self.book.resolve(strategies, ids)
 
     def _teach(self, episode: Episode) -> dict[tuple[str, int, int], Answer]:
@@ -274,7 +287,33 @@ class Hippocampus:
 
     def _believe(self, game: str, taught: dict[tuple[str, int, int], Answer]) -> None:
         for (opponent, code, action), answer in taught.items():
-            self._answers.setdefault((game, opponent, code), {})[action] = answer
+            self._beliefs.learn((game, opponent, code, action), answer)
+
+    def _reconsider(self, episode: Episode) -> Reconsolidation:
+        """Judge what was recalled in a game by how it ended."""
+        config, notes = self.reconsolidation_config, self._notes
+
+        def value_of(trace_id: int) -> float | None:
+            return notes[trace_id].returns if trace_id in notes else None
+
+        judgement = judge(episode.traces, config)
+        return Reconsolidation(
+            self._stabilities(judgement.useful & notes.keys()),
+            revise(judgement, value_of, self._moved, config),
+        )
+
+    def _stabilities(self, ids: Iterable[int]) -> dict[int, float]:
+        """What a useful recall makes of the stabilities of traces."""
+        sleeps = self.store.sleep_count()
+        return {
+            int(i): stability_after_recall(tau, sleeps - fresh, self.forgetting_config)
+            for i, tau, fresh in self.store.read_fading(ids)
+        }
+
+    def _revise(self, recalls: Reconsolidation) -> None:
+        for r in recalls.revisions:
+            self._notes[r.trace_id] = replace(self._notes[r.trace_id], returns=r.after)
+            self._moved[r.trace_id] = self._moved.get(r.trace_id, 0.0) + abs(r.after - r.before)
 
     def _note(self, ids: list[int], episode: Episode) -> None:
         if not ids:
@@ -282,14 +321,13 @@ class Hippocampus:
         keys = np.stack([trace.key for trace in episode.traces])
         self._index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
         for trace_id, trace in zip(ids, episode.traces, strict=True):
-            self._notes[trace_id] = Note(
-                trace.code, trace.action, trace.returns, episode.opponent, episode.game
-            )
+            told = (trace.code, trace.action, trace.returns, episode.opponent, episode.game)
+            self._take_note(trace_id, Note(*told))
 
     def _set_stability(self, episode: Episode) -> None:
         sleeps = self.store.sleep_count()
         for trace in episode.traces:
-            is_new = (episode.game, EVERYONE, trace.code) not in self._answers
+            is_new = (episode.game, EVERYONE, trace.code) not in self._beliefs
             trace.stability = first_stability(trace.advantage, is_new, self.forgetting_config)
             trace.refreshed = sleeps
 
@@ -299,14 +337,7 @@ class Hippocampus:
         Raises:
             ValueError: if it cannot be written; nothing has changed then.
         """
-        wanted, sleeps = set(ids), self.store.sleep_count()
-        self.store.write_stability(
-            {
-                int(i): stability_after_recall(tau, sleeps - fresh, self.forgetting_config)
-                for i, tau, fresh in self.store.read_fading()
-                if int(i) in wanted
-            }
-        )
+        self.store.write_recalls(Reconsolidation(self._stabilities(ids)))
 
     def fade(self) -> int:
         """A sleep passes: every trace fades, and the weakest leave if the memory is nearly full.
@@ -320,6 +351,8 @@ class Hippocampus:
         config = self.forgetting_config
         left = self._make_room(int(config.slack * config.capacity_traces))
         self.store.note_sleep(left)
+        self.book.fade()
+        self._moved = {}
         return left
 
     def _make_room(self, wanted: int) -> int:
@@ -341,19 +374,19 @@ class Hippocampus:
     def _forget(self, ids: npt.NDArray[np.int64]) -> None:
         """Traces leave, and beliefs about situations of which no trace is left."""
         leaving = set(ids.tolist())
-        gone, kept = set[Belief](), set[Belief]()
+        gone = {belief for i in leaving for belief in both(self._notes[i].belief)}
+        kept: dict[Belief, int] = {}
         for trace_id, note in self._notes.items():
-            place = (note.game, note.opponent, note.code, note.action)
-            beliefs = gone if trace_id in leaving else kept
-            beliefs |= {place, (note.game, EVERYONE, note.code, note.action)}
-        self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in gone - kept])
+            if trace_id not in leaving:
+                kept |= {b: max(trace_id, kept.get(b, -1)) for b in both(note.belief) if b in gone}
+        lost = gone - kept.keys()
+        self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in lost])
         self._index.remove(ids)
         for trace_id in leaving:
             del self._notes[trace_id]
-        for game, opponent, code, action in gone - kept:
-            self._answers.get((game, opponent, code), {}).pop(action, None)
-            if not self._answers.get((game, opponent, code), True):
-                del self._answers[game, opponent, code]
+        self._beliefs.forget(lost)
+        for belief, trace_id in kept.items():
+            self._beliefs.bear_out(belief, trace_id)
 
     def check_valid(self) -> None:
         """Compare the index with the store.

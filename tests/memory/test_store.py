@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def write(store: Store, situations: list[int], result: float = 1.0) -> list[int]:
     episode = make_episode(situations, result)
     answers = {("ana", t.code, t.action): Answer(0.5, 1) for t in episode.traces}
-    rows = [("ana", episode.traces[0].code, [0], 1, 0.5, [-1])]
+    rows = [("ana", episode.traces[0].code, [0], 1, 0.5, [-1], 1.0)]
     return store.write_game(episode, answers, rows, "v")
 
 
@@ -153,6 +153,13 @@ def test_a_flipped_bit_is_named_or_did_not_matter(filled: Path) -> None:
         for leftover in filled.glob("memory.sqlite-*"):
             leftover.unlink()
     assert named > 20  # the other bits lie in space that holds nothing
+
+
+def test_tables_whose_description_is_no_text_are_named(filled: Path) -> None:
+    path = filled / "memory.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE games", b"CREATE TAB\xa0E games"))
+    with pytest.raises(MemoryDamagedError, match=r"memory\.sqlite is damaged"):
+        Store(filled)
 
 
 def test_a_missing_database_or_a_lost_log_is_noticed_by_the_ledger(filled: Path) -> None:
