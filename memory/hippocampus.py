@@ -35,6 +35,9 @@ from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
 from memory.traces import Episode, Floats, Recalled
 
+SHARED_RATE = 0.2
+"""Least share by which one opponent's games change what everybody is believed to teach."""
+
 
 @dataclass(frozen=True)
 class Recall:
@@ -282,7 +285,7 @@ class Hippocampus:
         for trace, answer in zip(episode.traces, answers, strict=True):
             taught[episode.opponent, trace.code, trace.action] = answer
             shared = self.answers(episode.game, EVERYONE, trace.code).get(trace.action)
-            taught[EVERYONE, trace.code, trace.action] = blend(shared, trace.returns, 0.2)
+            taught[EVERYONE, trace.code, trace.action] = blend(shared, trace.returns, SHARED_RATE)
         return taught
 
     def _believe(self, game: str, taught: dict[tuple[str, int, int], Answer]) -> None:

@@ -5,9 +5,10 @@ Knows nothing of files, locks or backups (`memory.database`), nor of what the ro
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from memory.rows import game_uid, marks, seal, sealed
 
@@ -69,6 +70,24 @@ def create(connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN; {tables} {version} COMMIT;")
 
 
+def description(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """All tables and indices (and triggers and views) of a database, and how they were made."""
+    query = "SELECT type, name, tbl_name, COALESCE(sql, '') FROM sqlite_master ORDER BY name"
+    return [tuple(" ".join(word.split()) for word in row) for row in connection.execute(query)]
+
+
+def own_description() -> list[tuple[str, ...]]:
+    """That of a memory as this version makes it."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create(connection)
+        return description(connection)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether no tables were made yet."""
+    return not connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+
+
 def read_version(connection: sqlite3.Connection) -> int | None:
     """The version that the tables were made in; None if it is not told."""
     query = "SELECT value FROM meta WHERE name = 'schema_version'"
@@ -76,18 +95,17 @@ def read_version(connection: sqlite3.Connection) -> int | None:
     return int(row[0]) if row and row[0].isdigit() and int(row[0]) else None
 
 
-def find_fault(connection: sqlite3.Connection, version: int) -> str:
-    """What is wrong with the structure or a seal; empty if all is well."""
+def find_faults(connection: sqlite3.Connection, version: int) -> Iterator[str]:
+    """Say what is wrong with the structure, a reference, or a seal."""
     for (word,) in connection.execute("PRAGMA integrity_check(1)"):
         if word != "ok":
-            return str(word)
+            yield str(word)
     for table, *_ in connection.execute("PRAGMA foreign_key_check"):
-        return f"a row of {table} belongs to a game that is not there"
+        yield f"a row of {table} belongs to one that is not there"
     for table in TABLES_OF[version]:
         for row in connection.execute(f"SELECT * FROM {table}"):
             if seal(row[:-1]) != row[-1]:
-                return f"a row of {table} does not match its seal"
-    return ""
+                yield f"a row of {table} does not match its seal"
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
