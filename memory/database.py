@@ -20,7 +20,7 @@ from memory.ledger import Ledger
 
 HINDRANCES = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +41,30 @@ def inspect(directory: Path) -> list[str]:
     lock = hold(directory)
     try:
         faults = [f"{path}: {fault}" for fault in _faults_of_file(path)]
-        faults += [f"{path}: {fault}" for fault in _missing_games(path)]
         if backup.exists():
-            faults += [f"{backup}: {fault}" for fault in _faults_of_file(backup)]
+            faults += [f"{backup}: {fault}" for fault in _faults_of_file(backup, is_copy=True)]
     finally:
         lock.release()
     return faults
 
 
-def _missing_games(path: Path) -> Iterator[str]:
-    noted = Ledger(path.with_name("memory.ledger")).read() or 0
-    try:
-        with contextlib.closing(open_unchanged(path)) as connection:
-            query = "SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'games'"
-            stored = connection.execute(query).fetchone()[0] or 0
-    except (sqlite3.Error, UnicodeDecodeError):
-        return  # named already
-    if stored < noted:
-        yield f"game {noted} was stored but only {stored} are there"
-
-
-def _faults_of_file(path: Path) -> list[str]:
+def _faults_of_file(path: Path, is_copy: bool = False) -> list[str]:
+    noted = 0 if is_copy else Ledger(path.with_name("memory.ledger")).read() or 0
     with contextlib.closing(open_unchanged(path)) as connection:
-        return find_faults(connection)
+        try:
+            is_new = schema.is_empty(connection) and not is_copy
+            stored = 0 if is_new else _last_game(connection)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            return [f"cannot be read: {error}"]
+        faults = [] if is_new else find_faults(connection)
+    if stored < noted:
+        faults.append(f"game {noted} was stored but only {stored} are there")
+    return faults
+
+
+def _last_game(connection: sqlite3.Connection) -> int:
+    query = "SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'games'"
+    return connection.execute(query).fetchone()[0] or 0
 
 
 def find_faults(connection: sqlite3.Connection) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from memory import Answer, Hippocampus, Recalled, Store
 from memory.__main__ import main
 from memory.inspection import inspect
+from memory.ledger import Ledger
 from memory.portable import MARK
 from memory.rows import marks, sealed
 from memory.scenes import Scenes
@@ -109,6 +110,15 @@ def test_a_sound_memory_is_called_sound_and_is_not_touched(folder: Path, capsys)
     assert json.loads((folder.parent / "v.json").read_text())["ok"]
     after = {name: (folder / name).read_bytes() for name in before}
     assert after == before
+
+
+def test_a_memory_of_which_only_the_file_was_made_is_sound_unless_games_are_missing(
+    tmp_path: Path,
+) -> None:
+    sqlite3.connect(tmp_path / "memory.sqlite").close()
+    assert inspect(tmp_path) == []
+    Ledger(tmp_path / "memory.ledger").write(3)
+    assert "game 3 was stored but only 0 are there" in inspect(tmp_path)[0]
 
 
 def spoil(folder: Path, *statements: str) -> None:

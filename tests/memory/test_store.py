@@ -1,11 +1,7 @@
 import json
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -177,39 +173,3 @@ def test_a_damaged_ledger_is_made_anew(filled: Path, content: str) -> None:
     (filled / "memory.ledger").write_text(content)
     Store(filled).close()
     assert json.loads((filled / "memory.ledger").read_text())["last_game"] == 20
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from memory import Store
-from tests.memory.test_store import write
-store = Store(Path(sys.argv[1]))
-number = store.last_game()
-while True:
-    number += 1
-    write(store, [number % 200, (number + 1) % 200])
-    print(number, flush=True)
-"""
-
-
-@pytest.mark.slow
-def test_fifty_kills_at_random_moments_lose_no_finished_game(tmp_path: Path) -> None:
-    dice = random.Random(1)
-    finished = 0
-    for _ in range(50):
-        with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT
-        ) as child:
-            assert child.stdout is not None
-            child.stdout.readline()  # it plays
-            time.sleep(dice.uniform(0, 0.15))
-            child.send_signal(signal.SIGKILL)
-            lines = child.stdout.read().decode().split("\n")
-        whole = [int(line) for line in lines[:-1] if line]
-        finished = max([finished, *whole])
-        store = Store(tmp_path)
-        assert store.count("games") == store.last_game() >= finished
-        assert store.count("traces") == 2 * store.last_game()
-        store.close()
-    assert finished > 50
