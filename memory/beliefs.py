@@ -7,14 +7,12 @@ Two tables in RAM, rebuilt from the store when a memory is opened. Nothing is le
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from memory.credit import Answer
 
 EVERYONE = ""
 Belief = tuple[str, str, int, int]  # game, opponent, code, action
 Situation = tuple[str, str, int]  # game, opponent, code
-T = TypeVar("T")
 
 
 class Beliefs:
@@ -22,7 +20,7 @@ class Beliefs:
 
     def __init__(self) -> None:
         self._answers: dict[Situation, dict[int, Answer]] = {}
-        self._newest: dict[Situation, dict[int, int]] = {}
+        self._newest: dict[Belief, int] = {}
 
     def __contains__(self, situation: Situation) -> bool:
         return situation in self._answers
@@ -40,34 +38,35 @@ class Beliefs:
 
     def newest_trace(self, game: str, opponent: str, code: int, action: int) -> int:
         """Id of the newest trace of this very decision; -1 if none is left."""
-        return self._newest.get((game, opponent, code), {}).get(action, -1)
+        return self._newest.get((game, opponent, code, action), -1)
 
     def learn(self, belief: Belief, answer: Answer) -> None:
         """Replace what is believed of one action."""
         game, opponent, code, action = belief
         self._answers.setdefault((game, opponent, code), {})[action] = answer
 
+    def learn_all(self, rows: Iterable[tuple[str, str, int, int, float, int]]) -> None:
+        """Take up many beliefs, each with its value and count."""
+        answers = self._answers
+        for game, opponent, code, action, value, count in rows:
+            answers.setdefault((game, opponent, code), {})[action] = Answer(value, count)
+
     def bear_out(self, belief: Belief, trace_id: int) -> None:
         """Name the trace that speaks for a belief."""
-        game, opponent, code, action = belief
-        self._newest.setdefault((game, opponent, code), {})[action] = trace_id
+        self._newest[belief] = trace_id
 
     def forget(self, beliefs: Iterable[Belief]) -> None:
         """Believe nothing of these decisions any longer."""
-        for game, opponent, code, action in beliefs:
-            _drop(self._answers, (game, opponent, code), action)
-            _drop(self._newest, (game, opponent, code), action)
+        for belief in beliefs:
+            self._newest.pop(belief, None)
+            game, opponent, code, action = belief
+            actions = self._answers.get((game, opponent, code), {})
+            actions.pop(action, None)
+            if not actions:
+                self._answers.pop((game, opponent, code), None)
 
 
 def both(belief: Belief) -> tuple[Belief, Belief]:
     """The belief about one opponent and its shared twin."""
     game, _, code, action = belief
     return belief, (game, EVERYONE, code, action)
-
-
-def _drop(table: dict[Situation, dict[int, T]], situation: Situation, action: int) -> None:
-    actions = table.get(situation)
-    if actions is not None:
-        actions.pop(action, None)
-        if not actions:
-            del table[situation]

@@ -6,7 +6,9 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,12 +105,11 @@ class Hippocampus:
         credit: CreditConfig | None = None,
         forgetting: ForgettingConfig | None = None,
     ) -> None:
-        self.store, self.key_size = store, key_size
+        self.store, self.key_size, self.index = store, key_size, KeyIndex(key_size)
         self.advice_config = advice or AdviceConfig()
         self.credit_config = credit or CreditConfig()
         self.book = StrategyBook(store)
         self.forgetting_config = forgetting or ForgettingConfig()
-        self._index = KeyIndex(key_size)
         self._notes: dict[int, Note] = {}
         self.reconsolidation_config = ReconsolidationConfig()
         self._beliefs = Beliefs()
@@ -126,16 +127,22 @@ class Hippocampus:
 
         With an encoder, keys that another version of it made are made anew first.
         """
-        store = Store(directory)
-        try:
-            if encoder is not None:
-                reembed(store, encoder, key_size)
-            return Hippocampus(store, key_size, forgetting=forgetting)
-        except BaseException:
-            store.close()
-            raise
+        with _no_garbage_yet():
+            store = Store(directory)
+            try:
+                if encoder is not None:
+                    reembed(store, encoder, key_size)
+                return Hippocampus(store, key_size, forgetting=forgetting)
+            except BaseException:
+                store.close()
+                raise
 
     def _rebuild(self) -> None:
+        self._rebuild_index()
+        self._rebuild_beliefs()
+        self._moved = self.store.read_moves()
+
+    def _rebuild_index(self) -> None:
         ids, keys = self.store.read_keys()
         if ids:
             if keys.shape[1] != self.key_size:
@@ -143,16 +150,16 @@ class Hippocampus:
                     f"the memory's keys have {keys.shape[1]} numbers, this agent's "
                     f"{self.key_size}: it belongs to another agent"
                 )
-            self._index.add(ids, keys)
+            self.index.add(ids, keys)
+
+    def _rebuild_beliefs(self) -> None:
         query = (
             "SELECT t.id, t.code, t.action, t.returns, g.opponent, g.game FROM traces t "
             "JOIN games g ON g.id = t.game_id ORDER BY t.id"
         )
         for trace_id, *note in self.store.connection.execute(query):
             self._take_note(trace_id, Note(*note))
-        for game, opponent, code, action, answer in self.store.read_answers():
-            self._beliefs.learn((game, opponent, code, action), answer)
-        self._moved = self.store.read_moves()
+        self._beliefs.learn_all(self.store.read_answers())
 
     def _take_note(self, trace_id: int, note: Note) -> None:
         self._notes[trace_id] = note
@@ -181,7 +188,7 @@ class Hippocampus:
             raise ValueError(f"wanted (B, {self.key_size}) queries and k >= 1")
         if not np.isfinite(queries).all():
             raise ValueError("a query holds NaN or infinity")
-        distances, ids = self._index.search(queries, k)
+        distances, ids = self.index.search(queries, k)
         distances[ids < 0] = np.inf
         return Recall(ids, distances)
 
@@ -322,7 +329,7 @@ class Hippocampus:
         if not ids:
             return
         keys = np.stack([trace.key for trace in episode.traces])
-        self._index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
+        self.index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
         for trace_id, trace in zip(ids, episode.traces, strict=True):
             told = (trace.code, trace.action, trace.returns, episode.opponent, episode.game)
             self._take_note(trace_id, Note(*told))
@@ -384,7 +391,7 @@ class Hippocampus:
                 kept |= {b: max(trace_id, kept.get(b, -1)) for b in both(note.belief) if b in gone}
         lost = gone - kept.keys()
         self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in lost])
-        self._index.remove(ids)
+        self.index.remove(ids)
         for trace_id in leaving:
             del self._notes[trace_id]
         self._beliefs.forget(lost)
@@ -398,8 +405,8 @@ class Hippocampus:
             ValueError: saying in what they differ.
         """
         ids, keys = self.store.read_keys()
-        indexed = self._index.contents()
-        if not set(ids) == indexed.keys() == self._index.ids_in_search() == self._notes.keys():
+        indexed = self.index.contents()
+        if not set(ids) == indexed.keys() == self.index.ids_in_search() == self._notes.keys():
             raise ValueError("the index and the store hold different traces")
         if any(not np.array_equal(indexed[i], key) for i, key in zip(ids, keys, strict=True)):
             raise ValueError("a key in the index is not the one in the store")
@@ -428,3 +435,15 @@ class Hippocampus:
         }
         self.store.write_answers(game, taught)
         self._believe(game, taught)
+
+
+@contextlib.contextmanager
+def _no_garbage_yet() -> Iterator[None]:
+    """Hundreds of thousands of small objects are made to stay: looking for garbage only costs."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -223,24 +223,10 @@ class Store(Database):
         with self.transaction("keys") as cursor:
             cursor.executemany(query, [(row[4], row[16], row[17], row[0]) for row in rows])
 
-    def read_answers(self) -> Iterator[tuple[str, str, int, int, Answer]]:
-        """(game, opponent, code, action, answer) of everything that is believed."""
+    def read_answers(self) -> Iterator[tuple[str, str, int, int, float, int]]:
+        """(game, opponent, code, action, value, count) of everything that is believed."""
         query = "SELECT game, opponent, code, action, value, count FROM answers"
-        for game, opponent, code, action, value, count in self.connection.execute(query):
-            yield game, opponent, code, action, Answer(value, count)
-
-    def read_strategies(self, game: str, opponent: str) -> list[tuple[Any, ...]]:
-        """Rows (code, actions, count, mean, evidence) of one opponent."""
-        query = (
-            "SELECT code, actions, count, mean, evidence FROM strategies "
-            "WHERE game = ? AND opponent = ?"
-        )
-        return [
-            (code, tuple(json.loads(actions)), count, mean, json.loads(evidence))
-            for code, actions, count, mean, evidence in self.connection.execute(
-                query, (game, opponent)
-            )
-        ]
+        return self.connection.execute(query)
 
     def read_traces(self, ids: Iterable[int]) -> dict[int, tuple[str, Trace]]:
         """Traces by id, each with its opponent; unknown ids are left out."""
