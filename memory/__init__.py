@@ -3,7 +3,8 @@
 from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
-from memory.hippocampus import Advice, Hippocampus, Recall
+from memory.hippocampus import Hippocampus
+from memory.recollection import Advice, Recall
 from memory.reembedding import Encoder
 from memory.sleep import SleepReport, sleep
 from memory.store import Store

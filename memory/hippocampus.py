@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from memory.forgetting import (
     weakest,
 )
 from memory.index import KeyIndex
+from memory.recollection import Advice, Note, Recall
 from memory.reconsolidation import (
     Reconsolidation,
     ReconsolidationConfig,
@@ -39,48 +40,6 @@ from memory.traces import Episode, Floats, Recalled
 
 SHARED_RATE = 0.2
 """Least share by which one opponent's games change what everybody is believed to teach."""
-
-
-@dataclass(frozen=True)
-class Recall:
-    """The nearest traces of B queries.
-
-    Attributes:
-        ids: (B, K) int64, -1 where nothing is.
-        distances: (B, K) float32 squared, in [0, 4], ascending; +inf where nothing is.
-    """
-
-    ids: npt.NDArray[np.int64]
-    distances: Floats
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What memory says of one situation.
-
-    Attributes:
-        advantage: (A,) float32, bounded Q - V per action; 0 where memory is silent.
-        recalled: the memories that spoke.
-    """
-
-    advantage: Floats
-    recalled: tuple[Recalled, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What the index knows of a trace without asking the disk."""
-
-    code: int
-    action: int
-    returns: float
-    opponent: str
-    game: str
-
-    @property
-    def belief(self) -> Belief:
-        """What it bears out."""
-        return self.game, self.opponent, self.code, self.action
 
 
 class Hippocampus:
