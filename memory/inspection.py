@@ -24,6 +24,8 @@ from memory.traces import Floats
 
 BATCH = 1024
 LONGEST_NAME = 1000
+LARGEST = 1 << 48
+"""No count, age, place or id of a memory comes near it."""
 MANY = 20
 """So many faults are named; what follows is likely more of the same."""
 
@@ -136,7 +138,11 @@ def _is_name(text: Any) -> bool:
 
 
 def _are_whole(*numbers: Any) -> bool:
-    return all(type(number) is int for number in numbers)
+    return all(type(number) is int and abs(number) < LARGEST for number in numbers)
+
+
+def _is_code(code: Any) -> bool:
+    return type(code) is int and code >= 0
 
 
 def _is_game(row: tuple[Any, ...]) -> bool:
@@ -157,7 +163,9 @@ def _is_trace(row: tuple[Any, ...]) -> bool:
     numbers = np.array([trace.value, trace.returns, trace.stability], np.float64)
     arrays = (trace.key, trace.state, trace.policy, numbers)
     return (
-        _are_whole(*row[:4], trace.action, row[9], trace.recalls, trace.refreshed)
+        _are_whole(*row[:3], trace.action, trace.recalls, trace.refreshed)
+        and _is_code(trace.code)
+        and _is_code(row[9])
         and len(trace.key) > 0
         and all(np.isfinite(array).all() for array in arrays)
         and abs(float(np.linalg.norm(trace.key)) - 1) < 0.01
@@ -173,7 +181,8 @@ def _is_answer(row: tuple[Any, ...]) -> bool:
         _is_name(game)
         and isinstance(opponent, str)
         and len(opponent) <= LONGEST_NAME
-        and _are_whole(code, action, count)
+        and _is_code(code)
+        and _are_whole(action, count)
         and math.isfinite(value)
         and count >= 1
     )
@@ -187,7 +196,8 @@ def _is_strategy(row: tuple[Any, ...]) -> bool:
         and _is_name(opponent)
         and all(isinstance(numbers, list) and _are_whole(*numbers) for numbers in told)
         and len(told[0]) > 0
-        and _are_whole(code, count, refreshed)
+        and _is_code(code)
+        and _are_whole(count, refreshed)
         and 0 <= weight <= count
         and count >= 1
         and math.isfinite(mean)
@@ -200,6 +210,6 @@ SOUND: dict[str, Callable[[tuple[Any, ...]], bool]] = {
     "answers": _is_answer,
     "strategies": _is_strategy,
     "sleeps": lambda row: _are_whole(row[0], row[2]) and math.isfinite(row[1]),
-    "scenes": lambda row: _are_whole(row[0]) and len(row[1]) == 16,
+    "scenes": lambda row: _is_code(row[0]) and len(row[1]) == 16,
     "revisions": lambda row: _are_whole(*row[:3]) and all(map(math.isfinite, row[3:7])),
 }

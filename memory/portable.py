@@ -82,10 +82,12 @@ def _check_outside(path: Path) -> None:
 def _check_inside(path: Path, connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone() != (MARK,):
         raise ValueError(f"{path} is not an exported memory")
-    version = schema.read_version(connection)
+    theirs, ours = schema.description(connection), schema.own_description()
+    meta = next(entry for entry in ours if entry[1] == "meta")
+    version = schema.read_version(connection) if meta in theirs else None  # no view is asked
     if version is not None and version > schema.VERSION:
         raise ValueError(f"{path} was written by a newer version of this program: update it")
-    if version != schema.VERSION or schema.description(connection) != schema.own_description():
+    if version != schema.VERSION or theirs != ours:
         raise ValueError(f"{path} does not hold the tables of a memory")
     faults = find_faults(connection)
     if faults:
@@ -134,8 +136,8 @@ class _Merger:
         self.games: dict[int, int] = {}
         self.known: dict[int, int] = {}
         self.traces: dict[int, int] = {}
-        query = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'sleeps'"
-        self.shift = store.sleep_count() - int(source.execute(query).fetchone()[0])
+        query = "SELECT COALESCE(MAX(id), 0) FROM sleeps"
+        self.shift = store.sleep_count() - source.execute(query).fetchone()[0]
 
     def run(self) -> Merged:
         self._take_games()

@@ -157,6 +157,9 @@ LIES = [
     ("traces", 8, 99),
     ("traces", 11, float("inf")),
     ("traces", 14, 0.0),
+    ("traces", 15, 2**63 - 1),
+    ("traces", 3, -1),
+    ("sleeps", 2, 2**60),
     ("games", 1, "../../etc/passwd"),
     ("games", 3, ""),
     ("games", 3, "x" * 5000),
@@ -297,6 +300,12 @@ def test_files_that_are_none_of_ours_change_nothing(folder: Path, tmp_path: Path
     trigger = "CREATE TRIGGER evil AFTER INSERT ON games BEGIN DELETE FROM traces; END"
     refused(changed("trigger", trigger), "tables of a memory")
     refused(changed("view", "CREATE VIEW evil AS SELECT 1"), "tables of a memory")
+    endless = (
+        "ALTER TABLE meta RENAME TO old",
+        "CREATE VIEW meta AS WITH RECURSIVE r(name, value) AS "
+        "(SELECT 'a', '1' UNION ALL SELECT name, value || '' FROM r) SELECT * FROM r",
+    )
+    refused(changed("endless", *endless), "tables of a memory")
     refused(changed("column", "ALTER TABLE games ADD COLUMN evil"), "tables of a memory")
     refused(
         changed("orphans", "DELETE FROM games WHERE id = 1"), "belongs to one that is not there"

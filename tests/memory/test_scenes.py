@@ -37,6 +37,18 @@ def test_they_are_there_after_a_restart(tmp_path: Path) -> None:
     store.close()
 
 
+def test_they_are_part_of_the_last_good_copy(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.close()
+    store = Store(tmp_path)
+    Scenes(store).note({7: bytes(16)})
+    store.close()
+    (tmp_path / "memory.backup.sqlite").replace(tmp_path / "memory.sqlite")
+    store = Store(tmp_path)
+    assert Scenes(store).attributes(7) == bytes(16)
+    store.close()
+
+
 def test_a_memory_without_scenes_has_none() -> None:
     scenes = Scenes(Store())
     assert scenes.nearest(bytes(16), 3) == []
