@@ -112,12 +112,9 @@ class Hippocampus:
             self.index.add(ids, keys)
 
     def _rebuild_beliefs(self) -> None:
-        query = (
-            "SELECT t.id, t.code, t.action, t.returns, g.opponent, g.game FROM traces t "
-            "JOIN games g ON g.id = t.game_id ORDER BY t.id"
-        )
-        for trace_id, *note in self.store.connection.execute(query):
-            self._take_note(trace_id, Note(*note))
+        played = self.store.read_opponents_by_game()
+        for trace_id, game_id, code, action, returns in self.store.read_outcomes():
+            self._take_note(trace_id, Note(code, action, returns, *played[game_id]))
         self._beliefs.learn_all(self.store.read_answers())
 
     def _take_note(self, trace_id: int, note: Note) -> None:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -222,6 +223,16 @@ class Store(Database):
         query = "UPDATE traces SET key = ?, encoder = ?, seal = ? WHERE id = ?"
         with self.transaction("keys") as cursor:
             cursor.executemany(query, [(row[4], row[16], row[17], row[0]) for row in rows])
+
+    def read_outcomes(self) -> Iterator[tuple[int, int, int, int, float]]:
+        """(id, game id, code, action, returns) of every trace, oldest first."""
+        query = "SELECT id, game_id, code, action, returns FROM traces ORDER BY id"
+        return self.connection.execute(query)
+
+    def read_opponents_by_game(self) -> dict[int, tuple[str, str]]:
+        """(opponent, game) by the game's id."""
+        rows = self.connection.execute("SELECT id, opponent, game FROM games")
+        return {game_id: (intern(opponent), intern(game)) for game_id, opponent, game in rows}
 
     def read_answers(self) -> Iterator[tuple[str, str, int, int, float, int]]:
         """(game, opponent, code, action, value, count) of everything that is believed."""
