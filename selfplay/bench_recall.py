@@ -36,7 +36,7 @@ GAMES = ("connect", "tron", "volley")
 ROWS = 64
 LONGEST = 60
 QUERIES = 2000
-TURNS = 3
+TURNS = 4
 JITTER = 0.02
 NEIGHBOURS = 8
 MOST_PLAYED = 100_000
@@ -160,9 +160,8 @@ def _bench_memory(
     with progress_bar("remembering", size, "traces") as tell:
         fill(memory, episodes, size, tell)
     memory.store.close()
-    start = time.perf_counter()
+    opening_s = min(_seconds_to_open(folder, config) for _ in range(TURNS))
     memory = Hippocampus.open(folder, KEY_SIZE, config)
-    opening_s = time.perf_counter() - start
     rows = [*_speeds(memory, queries, size), _exactness(memory, queries, size)]
     memory.store.close()
     stored = (folder / "memory.sqlite").stat().st_size
@@ -171,6 +170,14 @@ def _bench_memory(
         Row(f"opening, {size:,} traces", opening_s, "s"),
         Row(f"on disk, {size:,} traces", stored / size, "bytes/trace"),
     ]
+
+
+def _seconds_to_open(folder: Path, config: ForgettingConfig) -> float:
+    start = time.perf_counter()
+    memory = Hippocampus.open(folder, KEY_SIZE, config)
+    opening_s = time.perf_counter() - start
+    memory.store.close()
+    return opening_s
 
 
 def fill(
@@ -195,16 +202,16 @@ def _bench_index(keys: Floats, size: int, queries: Floats, seed: int) -> list[Ro
 
 
 def _speeds(memory: Hippocampus, queries: Floats, size: int) -> list[Row]:
-    """Ours and bare FAISS turn about; each query's best of three, since machines are noisy."""
-    bare, times = memory.index.bare, np.empty((2, len(queries), TURNS))
+    """Ours and bare FAISS, first in turn; each query's best of four, since machines are noisy."""
     faiss.omp_set_num_threads(1)
+    searches = [memory.recall, memory.index.bare.search]
+    times = np.empty((2, len(queries), TURNS))
     for number, query in enumerate(queries[:, None]):
         for turn in range(TURNS):
-            start = time.perf_counter()
-            memory.recall(query, NEIGHBOURS)
-            middle = time.perf_counter()
-            bare.search(query, NEIGHBOURS)
-            times[:, number, turn] = middle - start, time.perf_counter() - middle
+            for who in ((0, 1), (1, 0))[turn % 2]:
+                start = time.perf_counter()
+                searches[who](query, NEIGHBOURS)
+                times[who, number, turn] = time.perf_counter() - start
     ours, theirs = (percentiles(best) for best in times.min(2).tolist())
     return [
         Row(f"recall, {name}, {size:,} traces", ms, "ms", "bare FAISS", peer_ms)
