@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 
 import envs
 from lifelong_agent import LifelongAgent
+from memory.command_line import default_memory
 from selfplay.cli import Options, checked_device, checked_output, guarded, parse, write_json
 from window.app import App, AppConfig
 from window.boards import make_board
@@ -72,7 +72,7 @@ def check(options: PlayOptions) -> None:
 
 def play_in_window(options: PlayOptions) -> dict[str, Any]:
     """Open the window; returns the report of the sitting."""
-    memory = options.memory or Path(platformdirs.user_data_dir("lifelong-agent", False))
+    memory = options.memory or default_memory()
     thinker = Thinker(lambda: build_agent(options, memory))
     config = AppConfig(
         game=options.game, opponent=options.opponent, name=options.name.strip(), seed=options.seed,

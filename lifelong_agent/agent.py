@@ -183,7 +183,7 @@ class LifelongAgent:
             Trace(
                 code, key, pixels, self._state[0].cpu().numpy(),
                 thought.percept.fixations[0].cpu().numpy(), action, legal[0].cpu().numpy(),
-                policy, value, recalls=len(advice.recalled),
+                policy, value, recalled=advice.recalled,
             )
         )  # fmt: skip
         self._state = thought.state

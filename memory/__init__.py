@@ -3,17 +3,20 @@
 from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
-from memory.hippocampus import Advice, Hippocampus, Recall, Recalled
+from memory.hippocampus import Hippocampus
+from memory.recollection import Advice, Recall
+from memory.reembedding import Encoder
 from memory.sleep import SleepReport, sleep
 from memory.store import Store
 from memory.strategies import Strategy
-from memory.traces import Episode, Trace, fingerprint
+from memory.traces import Episode, Recalled, Trace, fingerprint
 
 __all__ = [
     "Advice",
     "AdviceConfig",
     "Answer",
     "CreditConfig",
+    "Encoder",
     "Episode",
     "Hippocampus",
     "MemoryBusyError",

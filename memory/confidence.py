@@ -33,10 +33,11 @@ class Spread:
         variance = (DOUBT * GUESS**2 + self.squares) / (DOUBT + self.freedom)
         return math.sqrt(variance)
 
-    def see(self, count: int, mean: float, observation: float) -> None:
+    def see(self, count: float, mean: float, observation: float) -> None:
         """Take in another observation of a thing seen `count` times before, with that mean.
 
-        It adds count / (count + 1) * (observation - mean)^2; a thing's first adds nothing.
+        It adds count / (count + 1) * (observation - mean)^2; a thing's first adds nothing. The
+        count may be a fraction, where earlier observations have faded.
         """
         if count:
             self.squares += count / (count + 1) * (observation - mean) ** 2
@@ -48,7 +49,7 @@ class Spread:
             self.see(count, sum(observations[:count]) / max(count, 1), observation)
 
 
-def interval(mean: float, count: int, spread: float) -> tuple[float, float]:
+def interval(mean: float, count: float, spread: float) -> tuple[float, float]:
     """Give mean -+ 1.96 spread sqrt(count + 2) / count.
 
     As if two observations of nothing at all had come before: of 0, then, and the mean itself,

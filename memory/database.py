@@ -18,6 +18,18 @@ from filelock import FileLock, Timeout
 from memory import schema
 from memory.ledger import Ledger
 
+HINDRANCES = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR,
+}  # fmt: skip
+
+
+COPIES = ("memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*")
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+)  # fmt: skip
+
 
 class MemoryDamagedError(ValueError):
     """A memory's file cannot be trusted; the message names it."""
@@ -41,79 +53,78 @@ class Database:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory
-        self._lock: FileLock | None = None
         self._changed = False
         if directory is None:
             self.connection = sqlite3.connect(":memory:", isolation_level=None)
+            self.connection.execute("PRAGMA foreign_keys=ON")
             schema.create(self.connection)
             return
         self.path = directory / "memory.sqlite"
         self.ledger = Ledger(directory / "memory.ledger")
         self.backup = directory / "memory.backup.sqlite"
-        self._take_lock(directory)
+        self._lock = hold(directory)
         try:
             self._open()
         except BaseException:
-            self._release()
+            self._lock.release()
             raise
-
-    def _take_lock(self, directory: Path) -> None:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            probe = directory / "memory.probe"
-            probe.write_bytes(b"")
-            probe.unlink()
-            self._lock = FileLock(directory / "memory.lock", timeout=0)
-            self._lock.acquire()
-        except Timeout:
-            raise MemoryBusyError(
-                f"the memory {directory} is in use by another program: close it, or choose "
-                "another folder"
-            ) from None
-        except OSError as error:
-            raise ValueError(
-                f"the memory {directory} cannot be written: {error.strerror or error}"
-            ) from None
 
     def _open(self) -> None:
         is_new = not self.path.exists() or not self.path.stat().st_size
-        if is_new and self.ledger.read():
-            raise self._damaged("it is missing or empty, although games were stored")
-        self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
         try:
-            self.connection.execute("PRAGMA journal_mode=WAL")
-            self.connection.execute("PRAGMA synchronous=FULL")
-            self.connection.execute("PRAGMA foreign_keys=ON")
-            if is_new or not self._has_tables():
-                schema.create(self.connection)
-            self._bring_up_to_date()
-            self._check_ledger()
-        except sqlite3.Error as error:
-            self.connection.close()
-            raise self._damaged(str(error)) from None
+            version = 0 if is_new else self._examine()
+            if not version and self.ledger.read():
+                raise self._damaged("it is missing or empty, although games were stored")
+            self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
+            self._make_usable(version)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            self._close_connection()
+            raise self._unusable(error) from None
         except ValueError:
-            self.connection.close()
+            self._close_connection()
             raise
 
-    def _has_tables(self) -> bool:
-        query = "SELECT COUNT(*) FROM sqlite_master"
-        return bool(self.connection.execute(query).fetchone()[0])
+    def _examine(self) -> int:
+        """Read everything once and change nothing, not even the log; returns the version."""
+        with contextlib.closing(open_unchanged(self.path)) as self.connection:
+            if schema.is_empty(self.connection):
+                return 0
+            version = schema.read_version(self.connection)
+            if version is None:
+                raise self._damaged("it has no schema version")
+            if version > schema.VERSION:
+                raise ValueError(
+                    f"{self.path} was written by a newer version of this program (schema "
+                    f"{version}, this one knows {schema.VERSION}): update the program"
+                )
+            self._check_rows(version)
+            self._check_ledger()
+            return version
 
-    def _bring_up_to_date(self) -> None:
-        version = schema.read_version(self.connection)
-        if version is None:
-            raise self._damaged("it has no schema version")
-        if version > schema.VERSION:
-            raise ValueError(
-                f"{self.path} was written by a newer version of this program (schema {version}, "
-                f"this one knows {schema.VERSION}): update the program"
-            )
-        self._check_rows(version)
-        if version < schema.VERSION:
+    def _make_usable(self, version: int) -> None:
+        for pragma in PRAGMAS:
+            self.connection.execute(pragma)
+        if not version:
+            schema.create(self.connection)
+        elif version < schema.VERSION:
             self.write_copy(self.path.with_name(f"memory.schema-{version}.sqlite"))
             schema.migrate(self.connection, version)
             self._check_rows(schema.VERSION)
             self._changed = True
+        if self.ledger.read() is None:
+            self._note_games()  # the database has just been verified
+
+    def _close_connection(self) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+
+    def _unusable(self, error: sqlite3.Error | UnicodeDecodeError) -> ValueError:
+        """Tell a file that cannot be written from one that cannot be trusted."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in HINDRANCES:
+            return ValueError(f"the memory {self.path} cannot be opened: {error}")
+        if isinstance(error, UnicodeDecodeError):
+            return self._damaged("what it says is not text")
+        return self._damaged(str(error))
 
     def check(self) -> None:
         """Verify structure, seals and ledger.
@@ -125,23 +136,23 @@ class Database:
         self._check_ledger()
 
     def _check_rows(self, version: int) -> None:
-        fault = schema.find_fault(self.connection, version)
+        fault = next(schema.find_faults(self.connection, version), "")
         if fault:
             raise self._damaged(fault)
 
     def _check_ledger(self) -> None:
         if self.directory is None:
             return
-        noted, stored = self.ledger.read(), self.last_id("games")
-        if noted is None:
-            self.ledger.write(stored)  # the database itself has just been verified
-        elif stored < noted:
+        noted, stored = self.ledger.read() or 0, self.last_id("games")
+        if stored < noted:
             raise self._damaged(
                 f"game {noted} was stored but only {stored} are there (a damaged or missing "
                 "memory.sqlite-wal)"
             )
 
     def _damaged(self, why: str) -> MemoryDamagedError:
+        if self.directory is None:
+            return MemoryDamagedError(f"the memory is damaged: {why}")
         keep = f"; the last good copy is {self.backup}" if self.backup.exists() else ""
         return MemoryDamagedError(f"{self.path} is damaged: {why}; it was left as it is{keep}")
 
@@ -175,29 +186,99 @@ class Database:
             raise
         self._changed = True
         if self.directory is not None and self.last_id("games") > games:
+            self._note_games()
+
+    def _note_games(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk: the ledger may lag behind
             self.ledger.write(self.last_id("games"))
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:
             self.connection.rollback()
 
-    def close(self) -> None:
-        """Fold the log into the file, keep a good copy, let others in."""
-        if self.directory is not None and self._changed:
+    def remove_copies(self) -> int:
+        """Delete all copies of the past; `close` makes a new one. Returns how many there were."""
+        if self.directory is None:
+            return 0
+        copies = [path for pattern in COPIES for path in self.directory.glob(pattern)]
+        self._changed = True
+        for path in copies:
+            path.unlink()
+        return len(copies)
+
+    def rewrite(self) -> None:
+        """Write the file anew without what was deleted, and empty the log.
+
+        Raises:
+            ValueError: if the disk is full; what was deleted is gone from the tables then, too.
+        """
+        try:
+            self.connection.execute("PRAGMA temp_store=MEMORY")
+            self.connection.execute("VACUUM")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self.write_copy(self.backup)
-        self.connection.close()
-        self._release()
+        except sqlite3.Error as error:
+            raise ValueError(f"{self.directory} could not be written anew: {error}") from None
+
+    def close(self) -> None:
+        """Fold the log into the file, keep a good copy, let others in.
+
+        Raises:
+            ValueError: if the copy could not be renewed; all that was stored is safe then too.
+        """
+        if self.directory is None:
+            self.connection.close()
+            return
+        try:
+            if self._changed:
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self.write_copy(self.backup)
+        except (sqlite3.Error, OSError) as error:
+            raise ValueError(
+                f"the memory {self.directory} is stored, but its copy could not be renewed: {error}"
+            ) from None
+        finally:
+            self.connection.close()
+            self._lock.release()
 
     def write_copy(self, path: Path) -> None:
         """Copy the whole database to `path`, which is replaced whole or not at all."""
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(path.name + ".partial")
         partial.unlink(missing_ok=True)
-        with sqlite3.connect(partial) as copy:
-            self.connection.backup(copy)
-        copy.close()
-        partial.replace(path)
+        try:
+            with contextlib.closing(sqlite3.connect(partial)) as copy:
+                self.connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
+
+def hold(directory: Path) -> FileLock:
+    """Take a memory's folder for this program alone; it is made if it is missing.
+
+    Raises:
+        MemoryBusyError: if another program has it.
+        ValueError: if nothing can be written there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / "memory.probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        lock = FileLock(directory / "memory.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise MemoryBusyError(
+            f"the memory {directory} is in use by another program: close it, or choose "
+            "another folder"
+        ) from None
+    except OSError as error:
+        raise ValueError(
+            f"the memory {directory} cannot be written: {error.strerror or error}"
+        ) from None
+    return lock
+
+
+def open_unchanged(path: Path) -> sqlite3.Connection:
+    """A connection that changes neither the file nor its log."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)

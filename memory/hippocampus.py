@@ -6,14 +6,17 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from memory.advice import AdviceConfig, advantages
+from memory.beliefs import EVERYONE, Belief, Beliefs, both
 from memory.credit import Answer, CreditConfig, blend, reverse_replay
 from memory.forgetting import (
     ForgettingConfig,
@@ -22,69 +25,21 @@ from memory.forgetting import (
     weakest,
 )
 from memory.index import KeyIndex
+from memory.recollection import Advice, Note, Recall
+from memory.reconsolidation import (
+    Reconsolidation,
+    ReconsolidationConfig,
+    judge,
+    revise,
+)
+from memory.reembedding import Encoder, reembed
 from memory.rehearsal import Rehearsal, agreement
 from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
-from memory.traces import Episode, Floats
+from memory.traces import Episode, Floats, Recalled
 
-EVERYONE = ""
-Belief = tuple[str, str, int, int]  # game, opponent, code, action
-
-
-@dataclass(frozen=True)
-class Recall:
-    """The nearest traces of B queries.
-
-    Attributes:
-        ids: (B, K) int64, -1 where nothing is.
-        distances: (B, K) float32 squared, in [0, 4], ascending; +inf where nothing is.
-    """
-
-    ids: npt.NDArray[np.int64]
-    distances: Floats
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """One memory that spoke up.
-
-    Attributes:
-        trace_id: its id in the store.
-        action: what was done then.
-        value: what it turned out to be worth, in [-1, 1].
-        similarity: 1 for the same situation, towards 0 for a distant one.
-        opponent: against whom.
-    """
-
-    trace_id: int
-    action: int
-    value: float
-    similarity: float
-    opponent: str
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What memory says of one situation.
-
-    Attributes:
-        advantage: (A,) float32, bounded Q - V per action; 0 where memory is silent.
-        recalled: the memories that spoke.
-    """
-
-    advantage: Floats
-    recalled: tuple[Recalled, ...]
-
-
-@dataclass(frozen=True)
-class Note:
-    """What the index knows of a trace without asking the disk."""
-
-    code: int
-    action: int
-    returns: float
-    opponent: str
-    game: str
+SHARED_RATE = 0.2
+"""Least share by which one opponent's games change what everybody is believed to teach."""
 
 
 class Hippocampus:
@@ -109,29 +64,44 @@ class Hippocampus:
         credit: CreditConfig | None = None,
         forgetting: ForgettingConfig | None = None,
     ) -> None:
-        self.store, self.key_size = store, key_size
+        self.store, self.key_size, self.index = store, key_size, KeyIndex(key_size)
         self.advice_config = advice or AdviceConfig()
         self.credit_config = credit or CreditConfig()
         self.book = StrategyBook(store)
         self.forgetting_config = forgetting or ForgettingConfig()
-        self._index = KeyIndex(key_size)
         self._notes: dict[int, Note] = {}
-        self._answers: dict[tuple[str, str, int], dict[int, Answer]] = {}
+        self.reconsolidation_config = ReconsolidationConfig()
+        self._beliefs = Beliefs()
+        self._moved: dict[int, float] = {}
         self._rebuild()
 
     @staticmethod
     def open(
-        directory: Path | None, key_size: int, forgetting: ForgettingConfig | None = None
+        directory: Path | None,
+        key_size: int,
+        forgetting: ForgettingConfig | None = None,
+        encoder: Encoder | None = None,
     ) -> Hippocampus:
-        """The memory in a folder (made if missing), or in RAM."""
-        store = Store(directory)
-        try:
-            return Hippocampus(store, key_size, forgetting=forgetting)
-        except BaseException:
-            store.close()
-            raise
+        """The memory in a folder (made if missing), or in RAM.
+
+        With an encoder, keys that another version of it made are made anew first.
+        """
+        with _no_garbage_yet():
+            store = Store(directory)
+            try:
+                if encoder is not None:
+                    reembed(store, encoder, key_size)
+                return Hippocampus(store, key_size, forgetting=forgetting)
+            except BaseException:
+                store.close()
+                raise
 
     def _rebuild(self) -> None:
+        self._rebuild_index()
+        self._rebuild_beliefs()
+        self._moved = self.store.read_moves()
+
+    def _rebuild_index(self) -> None:
         ids, keys = self.store.read_keys()
         if ids:
             if keys.shape[1] != self.key_size:
@@ -139,15 +109,18 @@ class Hippocampus:
                     f"the memory's keys have {keys.shape[1]} numbers, this agent's "
                     f"{self.key_size}: it belongs to another agent"
                 )
-            self._index.add(ids, keys)
-        query = (
-            "SELECT t.id, t.code, t.action, t.returns, g.opponent, g.game FROM traces t "
-            "JOIN games g ON g.id = t.game_id"
-        )
-        for trace_id, *note in self.store.connection.execute(query):
-            self._notes[trace_id] = Note(*note)
-        for game, opponent, code, action, answer in self.store.read_answers():
-            self._answers.setdefault((game, opponent, code), {})[action] = answer
+            self.index.add(ids, keys)
+
+    def _rebuild_beliefs(self) -> None:
+        played = self.store.read_opponents_by_game()
+        for trace_id, game_id, code, action, returns in self.store.read_outcomes():
+            self._take_note(trace_id, Note(code, action, returns, *played[game_id]))
+        self._beliefs.learn_all(self.store.read_answers())
+
+    def _take_note(self, trace_id: int, note: Note) -> None:
+        self._notes[trace_id] = note
+        for belief in both(note.belief):
+            self._beliefs.bear_out(belief, trace_id)
 
     def __len__(self) -> int:
         return len(self._notes)
@@ -171,13 +144,13 @@ class Hippocampus:
             raise ValueError(f"wanted (B, {self.key_size}) queries and k >= 1")
         if not np.isfinite(queries).all():
             raise ValueError("a query holds NaN or infinity")
-        distances, ids = self._index.search(queries, k)
+        distances, ids = self.index.search(queries, k)
         distances[ids < 0] = np.inf
         return Recall(ids, distances)
 
     def answers(self, game: str, opponent: str, code: int) -> dict[int, Answer]:
         """What is believed of the actions in a situation against one opponent."""
-        return self._answers.get((game, opponent, code), {})
+        return self._beliefs.answers(game, opponent, code)
 
     def advise(
         self, game: str, opponent: str, code: int, key: Floats, value: float, num_actions: int
@@ -210,7 +183,9 @@ class Hippocampus:
         own = self.answers(game, opponent, code)
         who = opponent if own else EVERYONE
         return tuple(
-            Recalled(-1, action, answer.value, 1.0, who)
+            Recalled(
+                self._beliefs.newest_trace(game, who, code, action), action, answer.value, 1.0, who
+            )
             for action, answer in self.answers(game, who, code).items()
         )
 
@@ -237,7 +212,8 @@ class Hippocampus:
         """Learn from a finished game and store it, all in one transaction.
 
         Args:
-            episode: the game; its traces' `returns` are set by reverse replay.
+            episode: the game; its traces' `returns` are set by reverse replay, and those that
+                they recalled are reconsolidated.
             encoder: version of the network that made the keys.
 
         Returns:
@@ -253,10 +229,13 @@ class Hippocampus:
         self._make_room(len(episode.traces))
         taught = self._teach(episode)
         self._set_stability(episode)
-        strategies = self.book.summarise(episode)
-        ids = self.store.write_game(episode, taught, [s.to_row() for s in strategies], encoder)
+        strategies, recalls = self.book.summarise(episode), self._reconsider(episode)
+        ids = self.store.write_game(
+            episode, taught, [s.to_row() for s in strategies], encoder, recalls
+        )
         self._believe(episode.game, taught)
         self._note(ids, episode)
+        self._revise(recalls)
         return self.book.resolve(strategies, ids)
 
     def _teach(self, episode: Episode) -> dict[tuple[str, int, int], Answer]:
@@ -269,27 +248,52 @@ class Hippocampus:
         for trace, answer in zip(episode.traces, answers, strict=True):
             taught[episode.opponent, trace.code, trace.action] = answer
             shared = self.answers(episode.game, EVERYONE, trace.code).get(trace.action)
-            taught[EVERYONE, trace.code, trace.action] = blend(shared, trace.returns, 0.2)
+            taught[EVERYONE, trace.code, trace.action] = blend(shared, trace.returns, SHARED_RATE)
         return taught
 
     def _believe(self, game: str, taught: dict[tuple[str, int, int], Answer]) -> None:
         for (opponent, code, action), answer in taught.items():
-            self._answers.setdefault((game, opponent, code), {})[action] = answer
+            self._beliefs.learn((game, opponent, code, action), answer)
+
+    def _reconsider(self, episode: Episode) -> Reconsolidation:
+        """Judge what was recalled in a game by how it ended."""
+        config, notes = self.reconsolidation_config, self._notes
+
+        def value_of(trace_id: int) -> float | None:
+            return notes[trace_id].returns if trace_id in notes else None
+
+        judgement = judge(episode.traces, config)
+        return Reconsolidation(
+            self._stabilities(judgement.useful & notes.keys()),
+            revise(judgement, value_of, self._moved, config),
+        )
+
+    def _stabilities(self, ids: Iterable[int]) -> dict[int, float]:
+        """What a useful recall makes of the stabilities of traces."""
+        sleeps = self.store.sleep_count()
+        return {
+            int(i): stability_after_recall(tau, sleeps - fresh, self.forgetting_config)
+            for i, tau, fresh in self.store.read_fading(ids)
+        }
+
+    def _revise(self, recalls: Reconsolidation) -> None:
+        for r in recalls.revisions:
+            self._notes[r.trace_id] = replace(self._notes[r.trace_id], returns=r.after)
+            self._moved[r.trace_id] = self._moved.get(r.trace_id, 0.0) + abs(r.after - r.before)
 
     def _note(self, ids: list[int], episode: Episode) -> None:
         if not ids:
             return
         keys = np.stack([trace.key for trace in episode.traces])
-        self._index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
+        self.index.add(ids, keys.astype(np.float16).astype(np.float32))  # as they are stored
         for trace_id, trace in zip(ids, episode.traces, strict=True):
-            self._notes[trace_id] = Note(
-                trace.code, trace.action, trace.returns, episode.opponent, episode.game
-            )
+            told = (trace.code, trace.action, trace.returns, episode.opponent, episode.game)
+            self._take_note(trace_id, Note(*told))
 
     def _set_stability(self, episode: Episode) -> None:
         sleeps = self.store.sleep_count()
         for trace in episode.traces:
-            is_new = (episode.game, EVERYONE, trace.code) not in self._answers
+            is_new = (episode.game, EVERYONE, trace.code) not in self._beliefs
             trace.stability = first_stability(trace.advantage, is_new, self.forgetting_config)
             trace.refreshed = sleeps
 
@@ -299,14 +303,7 @@ class Hippocampus:
         Raises:
             ValueError: if it cannot be written; nothing has changed then.
         """
-        wanted, sleeps = set(ids), self.store.sleep_count()
-        self.store.write_stability(
-            {
-                int(i): stability_after_recall(tau, sleeps - fresh, self.forgetting_config)
-                for i, tau, fresh in self.store.read_fading()
-                if int(i) in wanted
-            }
-        )
+        self.store.write_recalls(Reconsolidation(self._stabilities(ids)))
 
     def fade(self) -> int:
         """A sleep passes: every trace fades, and the weakest leave if the memory is nearly full.
@@ -320,6 +317,8 @@ class Hippocampus:
         config = self.forgetting_config
         left = self._make_room(int(config.slack * config.capacity_traces))
         self.store.note_sleep(left)
+        self.book.fade()
+        self._moved = {}
         return left
 
     def _make_room(self, wanted: int) -> int:
@@ -341,19 +340,19 @@ class Hippocampus:
     def _forget(self, ids: npt.NDArray[np.int64]) -> None:
         """Traces leave, and beliefs about situations of which no trace is left."""
         leaving = set(ids.tolist())
-        gone, kept = set[Belief](), set[Belief]()
+        gone = {belief for i in leaving for belief in both(self._notes[i].belief)}
+        kept: dict[Belief, int] = {}
         for trace_id, note in self._notes.items():
-            place = (note.game, note.opponent, note.code, note.action)
-            beliefs = gone if trace_id in leaving else kept
-            beliefs |= {place, (note.game, EVERYONE, note.code, note.action)}
-        self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in gone - kept])
-        self._index.remove(ids)
+            if trace_id not in leaving:
+                kept |= {b: max(trace_id, kept.get(b, -1)) for b in both(note.belief) if b in gone}
+        lost = gone - kept.keys()
+        self.store.forget(ids.tolist(), [(b[0], b[1:]) for b in lost])
+        self.index.remove(ids)
         for trace_id in leaving:
             del self._notes[trace_id]
-        for game, opponent, code, action in gone - kept:
-            self._answers.get((game, opponent, code), {}).pop(action, None)
-            if not self._answers.get((game, opponent, code), True):
-                del self._answers[game, opponent, code]
+        self._beliefs.forget(lost)
+        for belief, trace_id in kept.items():
+            self._beliefs.bear_out(belief, trace_id)
 
     def check_valid(self) -> None:
         """Compare the index with the store.
@@ -362,8 +361,8 @@ class Hippocampus:
             ValueError: saying in what they differ.
         """
         ids, keys = self.store.read_keys()
-        indexed = self._index.contents()
-        if not set(ids) == indexed.keys() == self._index.ids_in_search() == self._notes.keys():
+        indexed = self.index.contents()
+        if not set(ids) == indexed.keys() == self.index.ids_in_search() == self._notes.keys():
             raise ValueError("the index and the store hold different traces")
         if any(not np.array_equal(indexed[i], key) for i, key in zip(ids, keys, strict=True)):
             raise ValueError("a key in the index is not the one in the store")
@@ -392,3 +391,15 @@ class Hippocampus:
         }
         self.store.write_answers(game, taught)
         self._believe(game, taught)
+
+
+@contextlib.contextmanager
+def _no_garbage_yet() -> Iterator[None]:
+    """Hundreds of thousands of small objects are made to stay: looking for garbage only costs."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

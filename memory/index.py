@@ -62,7 +62,8 @@ class KeyIndex:
             raise ValueError("an id is in the index already")
         self._keys.update(zip(ids, keys, strict=True))
         if len(self) > self._rebuild_at:
-            self._rebuild_by_cells()
+            all_keys = keys if len(self) == len(ids) else np.stack(list(self._keys.values()))
+            self._rebuild_by_cells(all_keys.astype(np.float32))
         else:
             self._index.add_with_ids(
                 np.ascontiguousarray(keys, np.float32), np.array(ids, np.int64)
@@ -74,20 +75,24 @@ class KeyIndex:
             self._keys.pop(trace_id, None)
         self._index.remove_ids(np.ascontiguousarray(ids, np.int64))
 
+    @property
+    def bare(self) -> Any:
+        """The FAISS index itself, to be searched only."""
+        return self._index
+
     def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
         """(B, k) squared distances, ascending, and ids, -1 where nothing is."""
         faiss.omp_set_num_threads(1)
         distances, ids = self._index.search(np.ascontiguousarray(queries, np.float32), k)
         return distances, ids
 
-    def _rebuild_by_cells(self) -> None:
-        """Cells about twice the square root of the keys; a thirty-second, at least 16, is read."""
-        keys = np.stack(list(self._keys.values())).astype(np.float32)
+    def _rebuild_by_cells(self, keys: Floats) -> None:
+        """Cells about twice the square root of the keys; a twenty-sixth, at least 24, is read."""
         cells = max(1, min(int(2 * len(keys) ** 0.5), len(keys) // 39))
         index = faiss.IndexIVFFlat(faiss.IndexFlatL2(self.key_size), self.key_size, cells)
-        index.cp.max_points_per_centroid = 64
-        index.cp.niter = 10
-        index.nprobe = max(16, cells // 32)
+        index.cp.max_points_per_centroid = 39
+        index.cp.niter = 5
+        index.nprobe = max(24, cells // 26)
         index.train(keys)
         index.add_with_ids(keys, np.array(list(self._keys), np.int64))
         self._index, self._rebuild_at = index, 2 * len(keys)

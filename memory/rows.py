@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory.traces import Trace, compress, decompress
+from memory.pixels import compress, decompress
+from memory.traces import Floats, Trace
 
 READ = (
     "code, key, frame, state, fixations, action, legal_actions, policy, value, returns, recalls, "
@@ -23,7 +24,7 @@ READ = (
 
 def seal(values: Iterable[Any]) -> int:
     """CRC-32 over a row's values; a flipped bit in any of them changes it."""
-    parts = [value if isinstance(value, bytes) else repr(value).encode() for value in values]
+    parts = [value if type(value) is bytes else repr(value).encode() for value in values]
     return zlib.crc32(b"\x1f".join([*parts, b""]))
 
 
@@ -54,6 +55,19 @@ def trace_row(trace_id: int, game_id: int, ply: int, trace: Trace, encoder: str)
             trace.recalls, float(trace.stability), trace.refreshed, encoder,
         )
     )  # fmt: skip
+
+
+def recalled_row(
+    row: tuple[Any, ...], returns: float, stability: float, refreshed: int
+) -> tuple[Any, ...]:
+    """A row of `traces` after a recall, sealed anew."""
+    *head, _, recalls, _, _, encoder, _ = row
+    return sealed((*head, returns, recalls + 1, stability, refreshed, encoder))
+
+
+def rekeyed_row(row: tuple[Any, ...], key: Floats, encoder: str) -> tuple[Any, ...]:
+    """A row of `traces` with a key that another encoder made, sealed anew."""
+    return sealed((*row[:4], key.astype("<f2").tobytes(), *row[5:16], encoder))
 
 
 def trace_of(row: tuple[Any, ...]) -> Trace:

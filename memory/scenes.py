@@ -6,31 +6,26 @@ person. FAISS is a cache of the table, rebuilt when it is first asked.
 
 from __future__ import annotations
 
-import sqlite3
-import zlib
 from collections.abc import Mapping
 
 import faiss
 import numpy as np
 
-from memory.database import MemoryDamagedError
+from memory.database import Database, MemoryDamagedError
+from memory.rows import seal, sealed
 
 BYTES = 16
-TABLE = (
-    "CREATE TABLE IF NOT EXISTS scenes "
-    "(code INTEGER PRIMARY KEY, bits BLOB NOT NULL, seal INTEGER NOT NULL)"
-)
 
 
 class Scenes:
     """Fingerprints and their attributes.
 
     Args:
-        connection: the memory's database; the table is made with the first scene.
+        database: the memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._index: faiss.IndexBinaryIDMap2 | None = None
         self._bits: dict[int, bytes] = {}
 
@@ -43,16 +38,10 @@ class Scenes:
         if any(len(bits) != BYTES for bits in scenes.values()):
             raise ValueError(f"a scene's attributes are {BYTES} bytes")
         index = self._loaded()
-        try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.execute(TABLE)
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO scenes VALUES (?, ?, ?)",
-                    [(code, bits, _seal(code, bits)) for code, bits in scenes.items()],
-                )
-        except sqlite3.Error as error:
-            raise ValueError(f"scenes could not be stored: {error}") from None
+        with self._database.transaction("scenes") as cursor:
+            cursor.executemany(
+                "INSERT OR REPLACE INTO scenes VALUES (?, ?, ?)", map(sealed, scenes.items())
+            )
         known = [code for code in scenes if code in self._bits]
         if known:
             index.remove_ids(faiss.IDSelectorBatch(np.array(known, np.int64)))
@@ -85,12 +74,10 @@ class Scenes:
         return self._index
 
     def _read(self) -> dict[int, bytes]:
-        query = "SELECT name FROM sqlite_master WHERE name = 'scenes'"
-        if self._connection.execute(query).fetchone() is None:
-            return {}
         scenes = {}
-        for code, bits, seal in self._connection.execute("SELECT code, bits, seal FROM scenes"):
-            if len(bits) != BYTES or seal != _seal(code, bits):
+        query = "SELECT code, bits, seal FROM scenes"
+        for code, bits, told in self._database.connection.execute(query):
+            if len(bits) != BYTES or told != seal((code, bits)):
                 raise MemoryDamagedError("the memory is damaged: a row of scenes is not sealed")
             scenes[code] = bits
         return scenes
@@ -100,7 +87,3 @@ def _add(index: faiss.IndexBinaryIDMap2, scenes: Mapping[int, bytes]) -> None:
     if scenes:
         rows = np.frombuffer(b"".join(scenes.values()), np.uint8).reshape(-1, BYTES)
         index.add_with_ids(rows, np.array(list(scenes), np.int64))
-
-
-def _seal(code: int, bits: bytes) -> int:
-    return zlib.crc32(b"%d " % code + bits)

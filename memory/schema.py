@@ -5,12 +5,14 @@ Knows nothing of files, locks or backups (`memory.database`), nor of what the ro
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 
 from memory.rows import game_uid, marks, seal, sealed
 
-VERSION = 2
+VERSION = 3
 GAMES = """
 CREATE TABLE games (
     id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, game TEXT NOT NULL,
@@ -38,20 +40,52 @@ CREATE TABLE answers (
     game TEXT NOT NULL, opponent TEXT NOT NULL, code INTEGER NOT NULL, action INTEGER NOT NULL,
     value REAL NOT NULL, count INTEGER NOT NULL, seal INTEGER NOT NULL,
     PRIMARY KEY (game, opponent, code, action)) WITHOUT ROWID;
+"""
+STRATEGIES = """
 CREATE TABLE strategies (
     id INTEGER PRIMARY KEY AUTOINCREMENT, game TEXT NOT NULL, opponent TEXT NOT NULL,
     code INTEGER NOT NULL, actions TEXT NOT NULL, count INTEGER NOT NULL, mean REAL NOT NULL,
-    evidence TEXT NOT NULL, seal INTEGER NOT NULL,
-    UNIQUE (game, opponent, code, actions));
+    evidence TEXT NOT NULL, weight REAL NOT NULL, refreshed INTEGER NOT NULL,
+    seal INTEGER NOT NULL, UNIQUE (game, opponent, code, actions));
 """
-TABLES = ("games", "traces", "answers", "strategies", "sleeps")
-TABLES_OF = {1: TABLES[:4], 2: TABLES}
+SCENES = """
+CREATE TABLE scenes (code INTEGER PRIMARY KEY, bits BLOB NOT NULL, seal INTEGER NOT NULL);
+"""
+REVISIONS = """
+CREATE TABLE revisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    trace_id INTEGER NOT NULL REFERENCES traces (id) ON DELETE CASCADE, sleep INTEGER NOT NULL,
+    said REAL NOT NULL, came REAL NOT NULL, before REAL NOT NULL, after REAL NOT NULL,
+    seal INTEGER NOT NULL);
+CREATE INDEX revisions_by_trace ON revisions (trace_id);
+"""
+TABLES = ("games", "traces", "answers", "strategies", "sleeps", "scenes", "revisions")
+TABLES_OF = {1: TABLES[:4], 2: TABLES[:5], 3: TABLES}
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables of a new memory, all or none."""
     version = f"INSERT INTO meta VALUES ('schema_version', '{VERSION}');"
-    connection.executescript(f"BEGIN; {BELIEFS} {GAMES} {TRACES} {SLEEPS} {version} COMMIT;")
+    tables = BELIEFS + GAMES + TRACES + SLEEPS + STRATEGIES + SCENES + REVISIONS
+    connection.executescript(f"BEGIN; {tables} {version} COMMIT;")
+
+
+def description(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """All tables and indices (and triggers and views) of a database, and how they were made."""
+    query = "SELECT type, name, tbl_name, COALESCE(sql, '') FROM sqlite_master ORDER BY name"
+    return [tuple(" ".join(word.split()) for word in row) for row in connection.execute(query)]
+
+
+def own_description() -> list[tuple[str, ...]]:
+    """That of a memory as this version makes it."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create(connection)
+        return description(connection)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether no tables were made yet."""
+    return not connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
 
 
 def read_version(connection: sqlite3.Connection) -> int | None:
@@ -61,18 +95,17 @@ def read_version(connection: sqlite3.Connection) -> int | None:
     return int(row[0]) if row and row[0].isdigit() and int(row[0]) else None
 
 
-def find_fault(connection: sqlite3.Connection, version: int) -> str:
-    """What is wrong with the structure or a seal; empty if all is well."""
+def find_faults(connection: sqlite3.Connection, version: int) -> Iterator[str]:
+    """Say what is wrong with the structure, a reference, or a seal."""
     for (word,) in connection.execute("PRAGMA integrity_check(1)"):
         if word != "ok":
-            return str(word)
+            yield str(word)
     for table, *_ in connection.execute("PRAGMA foreign_key_check"):
-        return f"a row of {table} belongs to a game that is not there"
+        yield f"a row of {table} belongs to one that is not there"
     for table in TABLES_OF[version]:
         for row in connection.execute(f"SELECT * FROM {table}"):
             if seal(row[:-1]) != row[-1]:
-                return f"a row of {table} does not match its seal"
-    return ""
+                yield f"a row of {table} does not match its seal"
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -99,8 +132,7 @@ def _add_forgetting(connection: sqlite3.Connection) -> None:
     connection.execute("DROP INDEX traces_by_game")
     for table in ("traces", "games"):
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in filter(str.strip, (GAMES + TRACES + SLEEPS).split(";")):
-        connection.execute(statement)
+    _make(connection, GAMES + TRACES + SLEEPS)
     plies = dict(connection.execute("SELECT game_id, COUNT(*) FROM old_traces GROUP BY game_id"))
     for *row, _ in connection.execute("SELECT * FROM old_games"):
         game_id, game, opponent, result, played_at = row
@@ -117,4 +149,41 @@ def _add_forgetting(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, newest[name]))
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_forgetting}
+def _add_ageing(connection: sqlite3.Connection) -> None:
+    """2 to 3: strategies get a weight and an age, traces a log of revisions, scenes a true seal."""
+    sleeps = connection.execute("SELECT COALESCE(MAX(id), 0) FROM sleeps").fetchone()[0]
+    newest = connection.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'strategies'"
+    ).fetchone()
+    scenes = _old_scenes(connection)
+    connection.execute("DROP TABLE IF EXISTS scenes")
+    connection.execute("ALTER TABLE strategies RENAME TO old_strategies")
+    _make(connection, STRATEGIES + SCENES + REVISIONS)
+    for *row, _ in connection.execute("SELECT * FROM old_strategies"):
+        new = sealed((*row, float(row[5]), sleeps))
+        connection.execute(f"INSERT INTO strategies VALUES ({marks(new)})", new)
+    connection.execute("DROP TABLE old_strategies")
+    if newest:
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'strategies'")
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('strategies', ?)", newest)
+    connection.executemany("INSERT INTO scenes VALUES (?, ?, ?)", map(sealed, scenes))
+
+
+def _old_scenes(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    """What version 2 held beside its schema, under a seal of its own kind."""
+    query = "SELECT name FROM sqlite_master WHERE name = 'scenes'"
+    if connection.execute(query).fetchone() is None:
+        return []
+    rows = connection.execute("SELECT code, bits, seal FROM scenes").fetchall()
+    if any(zlib.crc32(b"%d " % code + bits) != told for code, bits, told in rows):
+        raise sqlite3.IntegrityError("a row of scenes does not match its seal")
+    return [(code, bits) for code, bits, _ in rows]
+
+
+def _make(connection: sqlite3.Connection, tables: str) -> None:
+    """Run several statements inside the transaction that is open."""
+    for statement in filter(str.strip, tables.split(";")):
+        connection.execute(statement)
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_forgetting, 2: _add_ageing}

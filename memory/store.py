@@ -10,6 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ import numpy.typing as npt
 
 from memory.credit import Answer
 from memory.database import Database
-from memory.rows import READ, game_uid, marks, sealed, trace_of, trace_row
+from memory.reconsolidation import Reconsolidation
+from memory.rows import READ, game_uid, marks, recalled_row, sealed, trace_of, trace_row
 from memory.schema import TABLES
 from memory.traces import Episode, Floats, Trace
 
@@ -38,15 +40,18 @@ class Store(Database):
         answers: Mapping[Belief, Answer],
         strategies: list[tuple[Any, ...]],
         encoder: str,
+        recalls: Reconsolidation | None = None,
     ) -> list[int]:
         """Store a finished game and all it taught, in one transaction.
 
         Args:
             episode: the game.
             answers: what is now believed.
-            strategies: rows (opponent, code, actions, count, mean, evidence positions); negative
-                evidence counts from the first trace of this game: -1 is the first, -2 the second.
+            strategies: rows (opponent, code, actions, count, mean, evidence positions, weight);
+                negative evidence counts from the first trace of this game: -1 is the first, -2
+                the second.
             encoder: version of the network that made the keys.
+            recalls: what the game did to traces that were recalled in it.
 
         Returns:
             The ids of the game's traces; ids are never used twice.
@@ -63,6 +68,7 @@ class Store(Database):
                 cursor.execute(f"INSERT INTO traces VALUES ({marks(row)})", row)
             _upsert_answers(cursor, episode.game, answers)
             self._upsert_strategies(cursor, episode.game, strategies, ids)
+            self._reconsolidate(cursor, recalls or Reconsolidation())
         return ids
 
     def sleep_count(self) -> int:
@@ -90,24 +96,58 @@ class Store(Database):
             row = sealed((self.sleep_count() + 1, time.time(), forgotten))
             cursor.execute("INSERT INTO sleeps VALUES (?, ?, ?, ?)", row)
 
-    def read_fading(self) -> npt.NDArray[np.float64]:
-        """(N, 3): id, stability, and the sleep in which it was last fresh, of every trace."""
-        query = "SELECT id, stability, refreshed FROM traces ORDER BY id"
-        rows = self.connection.execute(query).fetchall()
+    def drop_strategies(self, count: int, refreshed: float) -> None:
+        """Delete strategies seen less than `count` times, and not since the sleep `refreshed`.
+
+        Raises:
+            ValueError: if they cannot be deleted; nothing has changed then.
+        """
+        with self.transaction("forgetting") as cursor:
+            query = "DELETE FROM strategies WHERE count < ? AND refreshed < ?"
+            cursor.execute(query, (count, refreshed))
+
+    def read_fading(self, ids: Iterable[int] | None = None) -> npt.NDArray[np.float64]:
+        """(N, 3): id, stability, sleep in which it was last fresh; of some traces, or all."""
+        query, wanted = "SELECT id, stability, refreshed FROM traces", list(ids or ())
+        if ids is not None:
+            query += f" WHERE id IN ({marks(tuple(wanted))})"
+        rows = self.connection.execute(query + " ORDER BY id", wanted).fetchall()
         return np.array(rows, np.float64).reshape(-1, 3)
 
-    def write_stability(self, stabilities: Mapping[int, float]) -> None:
-        """Useful recalls: new stabilities by id; the traces are fresh again.
+    def write_recalls(self, recalls: Reconsolidation) -> None:
+        """Recalls that were useful, or that surprised, in one transaction.
 
         Raises:
             ValueError: if they cannot be written; nothing has changed then.
         """
         with self.transaction("recalls") as cursor:
-            for trace_id, stability in stabilities.items():
-                query = "SELECT * FROM traces WHERE id = ?"
-                *row, recalls, _, _, encoder, _ = cursor.execute(query, (trace_id,)).fetchone()
-                new = sealed((*row, recalls + 1, float(stability), self.sleep_count(), encoder))
-                cursor.execute(f"REPLACE INTO traces VALUES ({marks(new)})", new)
+            self._reconsolidate(cursor, recalls)
+
+    def _reconsolidate(self, cursor: sqlite3.Cursor, recalls: Reconsolidation) -> None:
+        sleeps, values = self.sleep_count(), {r.trace_id: r.after for r in recalls.revisions}
+        for trace_id in recalls.stabilities.keys() | values.keys():
+            query = "SELECT * FROM traces WHERE id = ?"
+            row = cursor.execute(query, (trace_id,)).fetchone()
+            *_, returns, _, stability, refreshed, _, _ = row
+            if trace_id in recalls.stabilities:
+                stability, refreshed = float(recalls.stabilities[trace_id]), sleeps
+            new = recalled_row(row, values.get(trace_id, returns), stability, refreshed)
+            cursor.execute(
+                "UPDATE traces SET returns = ?, recalls = ?, stability = ?, refreshed = ?, "
+                "seal = ? WHERE id = ?",
+                (*new[12:16], new[-1], trace_id),
+            )
+        for r in recalls.revisions:
+            number = self.last_id("revisions") + 1
+            noted = sealed((number, r.trace_id, sleeps, r.said, r.came, r.before, r.after))
+            cursor.execute(f"INSERT INTO revisions VALUES ({marks(noted)})", noted)
+
+    def read_moves(self) -> dict[int, float]:
+        """How far each trace's value has moved in all since the last sleep."""
+        query = (
+            "SELECT trace_id, SUM(ABS(after - before)) FROM revisions WHERE sleep = ? GROUP BY 1"
+        )
+        return dict(self.connection.execute(query, (self.sleep_count(),)).fetchall())
 
     def write_answers(self, game: str, answers: Mapping[Belief, Answer]) -> None:
         """Replace beliefs, in one transaction.
@@ -134,7 +174,7 @@ class Store(Database):
         strategies: list[tuple[Any, ...]],
         trace_ids: list[int],
     ) -> None:
-        for opponent, code, actions, count, mean, evidence in strategies:
+        for opponent, code, actions, count, mean, evidence, weight in strategies:
             real = [e if e > 0 else trace_ids[-e - 1] for e in evidence][-MAX_EVIDENCE:]
             old = cursor.execute(
                 "SELECT id FROM strategies WHERE game = ? AND opponent = ? AND code = ? "
@@ -144,7 +184,8 @@ class Store(Database):
             row = sealed(
                 (
                     old[0] if old else self.last_id("strategies") + 1, game, opponent, code,
-                    json.dumps(actions), count, float(mean), json.dumps(real),
+                    json.dumps(actions), count, float(mean), json.dumps(real), float(weight),
+                    self.sleep_count(),
                 )
             )  # fmt: skip
             cursor.execute(f"INSERT OR REPLACE INTO strategies VALUES ({marks(row)})", row)
@@ -163,24 +204,40 @@ class Store(Database):
         keys = np.frombuffer(b"".join(key for _, key in rows), "<f2")
         return [row[0] for row in rows], keys.reshape(len(rows), -1).astype(np.float32)
 
-    def read_answers(self) -> Iterator[tuple[str, str, int, int, Answer]]:
-        """(game, opponent, code, action, answer) of everything that is believed."""
-        query = "SELECT game, opponent, code, action, value, count FROM answers"
-        for game, opponent, code, action, value, count in self.connection.execute(query):
-            yield game, opponent, code, action, Answer(value, count)
+    def ids_of_other_encoders(self, encoder: str) -> list[int]:
+        """The traces whose keys another version made, oldest first."""
+        query = "SELECT id FROM traces WHERE encoder != ? ORDER BY id"
+        return [row[0] for row in self.connection.execute(query, (encoder,))]
 
-    def read_strategies(self, game: str, opponent: str) -> list[tuple[Any, ...]]:
-        """Rows (code, actions, count, mean, evidence) of one opponent."""
-        query = (
-            "SELECT code, actions, count, mean, evidence FROM strategies "
-            "WHERE game = ? AND opponent = ?"
-        )
-        return [
-            (code, tuple(json.loads(actions)), count, mean, json.loads(evidence))
-            for code, actions, count, mean, evidence in self.connection.execute(
-                query, (game, opponent)
-            )
-        ]
+    def read_rows(self, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Whole rows of `traces`."""
+        query = f"SELECT * FROM traces WHERE id IN ({marks(tuple(ids))})"
+        return self.connection.execute(query, ids).fetchall()
+
+    def write_keys(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keys and encoder versions of rows that `rows.rekeyed_row` made, in one transaction.
+
+        Raises:
+            ValueError: if they cannot be written; nothing has changed then.
+        """
+        query = "UPDATE traces SET key = ?, encoder = ?, seal = ? WHERE id = ?"
+        with self.transaction("keys") as cursor:
+            cursor.executemany(query, [(row[4], row[16], row[17], row[0]) for row in rows])
+
+    def read_outcomes(self) -> Iterator[tuple[int, int, int, int, float]]:
+        """(id, game id, code, action, returns) of every trace, oldest first."""
+        query = "SELECT id, game_id, code, action, returns FROM traces ORDER BY id"
+        return self.connection.execute(query)
+
+    def read_opponents_by_game(self) -> dict[int, tuple[str, str]]:
+        """(opponent, game) by the game's id."""
+        rows = self.connection.execute("SELECT id, opponent, game FROM games")
+        return {game_id: (intern(opponent), intern(game)) for game_id, opponent, game in rows}
+
+    def read_answers(self) -> Iterator[tuple[str, str, int, int, float, int]]:
+        """(game, opponent, code, action, value, count) of everything that is believed."""
+        query = "SELECT game, opponent, code, action, value, count FROM answers"
+        return self.connection.execute(query)
 
     def read_traces(self, ids: Iterable[int]) -> dict[int, tuple[str, Trace]]:
         """Traces by id, each with its opponent; unknown ids are left out."""

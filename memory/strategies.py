@@ -2,28 +2,33 @@
 
 A strategy is good if the lower bound of its mean advantage is above 0, bad if the upper bound is
 below 0, else undetermined: kept, not acted on. How wide the bounds are follows from how much the
-same strategy varied in this game before. The sentence shown to a player is made from the record,
-every number checkable.
+same strategy varied in this game before, and grows with every sleep in which the strategy was not
+seen again. The sentence shown to a player is made from the record, every number checkable.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from memory.confidence import Spread, interval
+from memory.forgetting import strength
+from memory.pixels import Pixels
 from memory.scenes import Scenes
 from memory.store import Store
-from memory.traces import Episode, Pixels
+from memory.traces import Episode
 
 MAX_RUN = 3
 MAX_PER_GAME = 3
 MIN_COUNT = 2
+LIFE_SLEEPS = 500.0
+FAINT = 0.05
 ENDS = "t.ply + json_array_length(s.actions) = (SELECT plies FROM games WHERE id = t.game_id)"
 """Whether the run of strategy s that begins with trace t goes to the end of the game."""
-Known = Mapping[tuple[int, tuple[int, ...]], tuple[int, float, list[int]]]
+Known = Mapping[tuple[int, tuple[int, ...]], tuple[int, float, list[int], float]]
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Strategy:
         code: fingerprint of the frame in which the run begins.
         actions: the agent's actions in order.
         count: n, how often it was seen.
-        mean_advantage: in [-2, 2].
+        mean_advantage: in [-2, 2]; what was seen long ago counts less.
         ci95: its confidence interval.
         evidence: ids of the traces with which the run began.
         frame: the context as seen last, or None.
         attributes: what the context shows, 16 bytes of `AttributeDictionary.bits`, or None.
+        weight: how many fresh observations the evidence is worth, at most `count`.
     """
 
     game: str
@@ -53,6 +59,7 @@ class Strategy:
     evidence: tuple[int, ...]
     frame: Pixels | None = None
     attributes: bytes | None = None
+    weight: float = 1.0
 
     @property
     def verdict(self) -> str:
@@ -87,7 +94,7 @@ class Strategy:
         """What `Store.write_game` stores."""
         return (
             self.opponent, self.code, list(self.actions), self.count, float(self.mean_advantage),
-            list(self.evidence),
+            list(self.evidence), float(self.weight),
         )  # fmt: skip
 
 
@@ -104,7 +111,7 @@ class Observation:
     """A strategy seen in a game that is not stored yet, and how surprising that was."""
 
     ends: bool
-    count: int
+    weight: float
     mean: float
     advantage: float
 
@@ -114,11 +121,15 @@ class StrategyBook:
 
     How much strategies vary is pooled by game, apart for runs that end it: a move that loses at
     once says so plainly, an early one is followed by much chance.
+
+    Args:
+        store: where they are kept.
+        life_sleeps: after so many sleeps evidence counts 1 / e of what it did.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.scenes = Scenes(store.connection)
+    def __init__(self, store: Store, life_sleeps: float = LIFE_SLEEPS) -> None:
+        self.store, self.life_sleeps = store, life_sleeps
+        self.scenes = Scenes(store)
         self._spreads: dict[str, dict[bool, Spread]] = {}
         self._unstored: list[Observation] = []
 
@@ -143,27 +154,33 @@ class StrategyBook:
         """What is noted against this opponent of the situations of one game."""
         codes = list({trace.code for trace in episode.traces})
         query = (
-            "SELECT code, actions, count, mean, evidence FROM strategies WHERE game = ? "
-            f"AND opponent = ? AND code IN ({', '.join('?' * len(codes))})"
+            "SELECT code, actions, count, mean, evidence, weight, refreshed FROM strategies "
+            f"WHERE game = ? AND opponent = ? AND code IN ({', '.join('?' * len(codes))})"
         )
         rows = self.store.connection.execute(query, (episode.game, episode.opponent, *codes))
         return {
-            (code, tuple(json.loads(actions))): (count, mean, json.loads(evidence))
-            for code, actions, count, mean, evidence in rows
-        }
+            (code, tuple(json.loads(actions))): (
+                count, mean, json.loads(evidence), self._faded(*since)
+            )
+            for code, actions, count, mean, evidence, *since in rows
+        }  # fmt: skip
+
+    def _faded(self, weight: float, refreshed: int) -> float:
+        """What `weight` has come down to since the sleep in which it was last seen."""
+        return weight * strength(self.store.sleep_count() - refreshed, self.life_sleeps)
 
     def _merge(
         self, episode: Episode, start: int, actions: tuple[int, ...], known: Known
     ) -> Strategy:
         first, ends = episode.traces[start], start + len(actions) == len(episode.traces)
-        count, mean, evidence = known.get((first.code, actions), (0, 0.0, []))
-        self._unstored.append(Observation(ends, count, mean, first.advantage))
-        mean = (count * mean + first.advantage) / (count + 1)
+        count, mean, evidence, weight = known.get((first.code, actions), (0, 0.0, [], 0.0))
+        self._unstored.append(Observation(ends, weight, mean, first.advantage))
+        mean = (weight * mean + first.advantage) / (weight + 1)
         spread = self._spread(episode.game)[ends].value
         return Strategy(
             episode.game, episode.opponent, first.code, actions, count + 1, mean,
-            interval(mean, count + 1, spread), (*evidence, -1 - start), first.frame,
-            self.scenes.attributes(first.code),
+            interval(mean, weight + 1, spread), (*evidence, -1 - start), first.frame,
+            self.scenes.attributes(first.code), weight + 1,
         )  # fmt: skip
 
     def resolve(self, strategies: list[Strategy], ids: list[int]) -> list[Strategy]:
@@ -174,11 +191,11 @@ class StrategyBook:
         seen, self._unstored = self._unstored, []
         for strategy, new in zip(strategies, seen, strict=True):
             spread = self._spread(strategy.game)[new.ends]
-            spread.see(new.count, new.mean, new.advantage)
+            spread.see(new.weight, new.mean, new.advantage)
         return [
             replace(
                 s,
-                ci95=interval(s.mean_advantage, s.count, self._spread(s.game)[new.ends].value),
+                ci95=interval(s.mean_advantage, s.weight, self._spread(s.game)[new.ends].value),
                 evidence=tuple(e if e > 0 else ids[-e - 1] for e in s.evidence),
             )
             for s, new in zip(strategies, seen, strict=True)
@@ -211,8 +228,8 @@ class StrategyBook:
 
     def _select(self, where: str, values: Iterable[Any]) -> list[Strategy]:
         query = (
-            f"SELECT s.game, s.opponent, s.code, s.actions, s.count, s.mean, s.evidence, {ENDS} "
-            "FROM strategies s "
+            "SELECT s.game, s.opponent, s.code, s.actions, s.count, s.mean, s.evidence, "
+            f"s.weight, s.refreshed, {ENDS} FROM strategies s "
             f"LEFT JOIN traces t ON t.id = json_extract(s.evidence, '$[#-1]') WHERE {where}"
         )
         rows = self.store.connection.execute(query, tuple(values)).fetchall()
@@ -220,13 +237,23 @@ class StrategyBook:
 
     def _strategy(
         self, game: str, opponent: str, code: int, actions: str, count: int, mean: float,
-        evidence: str, ends: int | None,
+        evidence: str, weight: float, refreshed: int, ends: int | None,
     ) -> Strategy:  # fmt: skip
+        left = self._faded(weight, refreshed)
         return Strategy(
             game, opponent, code, tuple(json.loads(actions)), count, mean,
-            interval(mean, count, self._spread(game)[bool(ends)].value),
-            tuple(json.loads(evidence)), attributes=self.scenes.attributes(code),
+            interval(mean, left, self._spread(game)[bool(ends)].value),
+            tuple(json.loads(evidence)), attributes=self.scenes.attributes(code), weight=left,
         )  # fmt: skip
+
+    def fade(self) -> None:
+        """A sleep passes: what was seen once only, and that long ago, leaves for good.
+
+        Raises:
+            ValueError: if it cannot be written.
+        """
+        oldest = self.store.sleep_count() + self.life_sleeps * math.log(FAINT)
+        self.store.drop_strategies(MIN_COUNT, oldest)
 
     def _spread(self, game: str) -> dict[bool, Spread]:
         """Of runs that end a game, and of those that do not; read from the evidence once."""

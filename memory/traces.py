@@ -6,14 +6,33 @@ Plain records of arrays; no file, no index, no network.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from memory.pixels import Pixels
+
 Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """One memory that spoke up.
+
+    Attributes:
+        trace_id: its id in the store, -1 if none is left that bears it out.
+        action: what was done then.
+        value: what it turned out to be worth, in [-1, 1].
+        similarity: 1 for the same situation, towards 0 for a distant one.
+        opponent: against whom.
+    """
+
+    trace_id: int
+    action: int
+    value: float
+    similarity: float
+    opponent: str
 
 
 @dataclass
@@ -34,6 +53,7 @@ class Trace:
         recalls: how often it has been recalled.
         stability: how many sleeps it takes until its strength has fallen to 1 / e.
         refreshed: the sleep after which its strength was last 1.
+        recalled: the memories that spoke at the decision; they are not stored with it.
     """
 
     code: int
@@ -49,6 +69,7 @@ class Trace:
     recalls: int = 0
     stability: float = 1.0
     refreshed: int = 0
+    recalled: tuple[Recalled, ...] = ()
 
     @property
     def advantage(self) -> float:
@@ -77,29 +98,3 @@ def fingerprint(frame: Pixels) -> int:
     """A number in [0, 2^63) that two different frames practically never share."""
     digest = hashlib.blake2b(frame.tobytes(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
-
-
-def compress(frame: Pixels) -> bytes:
-    """Shape and pixels, deflated."""
-    channels, height, width = frame.shape
-    head = np.array([channels, height, width], "<u2").tobytes()
-    return head + zlib.compress(frame.tobytes(), 6)
-
-
-def decompress(blob: bytes) -> Pixels:
-    """What `compress` packed.
-
-    Raises:
-        ValueError: if the blob is damaged or absurdly large.
-    """
-    channels, height, width = (int(n) for n in np.frombuffer(blob[:6], "<u2"))
-    size = channels * height * width
-    if size > 1 << 24:
-        raise ValueError(f"a frame of {size} bytes is too large")
-    try:
-        pixels = zlib.decompressobj().decompress(blob[6:], size + 1)
-    except zlib.error as error:
-        raise ValueError(f"a damaged frame: {error}") from None
-    if len(pixels) != size:
-        raise ValueError("a damaged frame: wrong length")
-    return np.frombuffer(pixels, np.uint8).reshape(channels, height, width)

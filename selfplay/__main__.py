@@ -286,11 +286,16 @@ class Bench(Options):
     """Games per opponent (strength)."""
     variants: str = "connect,tron,volley"
     """Comma-separated games with their modifiers (envs)."""
+    traces: tuple[int, ...] = (20_000, 100_000)
+    """Sizes of memory, rising (recall); one of 1000000 takes a few minutes more."""
 
     def run(self) -> None:
         """Measure."""
         device = checked_device(self.device)
-        rows = bench.run(self.what, device, self.seed, self.agent, self.games, self.variants)
+        config = bench.BenchConfig(
+            self.agent, self.games, self.variants.split(","), list(self.traces)
+        )
+        rows = bench.run(self.what, device, self.seed, config)
         table = Table("what", "value", "unit", "peer", "its value", "ratio")
         for row in rows:
             table.add_row(*row.to_text())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import torch
 from torch import Generator
@@ -18,10 +18,10 @@ from envs import legal_of
 from envs.opponents import choose
 from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
-from lifelong_agent.keys import KEY_SIZE
 from lifelong_agent.ppo import LifelongPPO
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
+from selfplay.bench_recall import bench_recall, percentiles
 from selfplay.bench_sb3 import bench_sb3
 from selfplay.machine import best_precision
 from selfplay.measure import Row, turn_about
@@ -29,17 +29,32 @@ from selfplay.strength import bench_strength
 from selfplay.training import TrainConfig, Trainer
 
 
-def run(
-    what: str, device: torch.device, seed: int, agent: Path | None, games: int, variants: str
-) -> list[Row]:
+@dataclass(frozen=True)
+class BenchConfig:
+    """What to measure on.
+
+    Attributes:
+        agent: the agent's folder; None for the shipped one.
+        games: per opponent (strength).
+        variants: the games (envs).
+        traces: sizes of memory, ascending (recall).
+    """
+
+    agent: Path | None
+    games: int
+    variants: list[str]
+    traces: list[int]
+
+
+def run(what: str, device: torch.device, seed: int, config: BenchConfig) -> list[Row]:
     """Measure one of envs, train, decide, recall, strength."""
-    directory = agent or PRETRAINED
+    directory = config.agent or PRETRAINED
     measures: dict[str, Callable[[], list[Row]]] = {
-        "envs": lambda: bench_games(variants.split(","), device, seed),
+        "envs": lambda: bench_games(config.variants, device, seed),
         "train": lambda: bench_train(device, seed),
         "decide": lambda: bench_decide(directory, seed),
-        "recall": lambda: bench_recall(seed),
-        "strength": lambda: bench_strength(directory, device, seed, games),
+        "recall": lambda: bench_recall(directory, seed, config.traces),
+        "strength": lambda: bench_strength(directory, device, seed, config.games),
     }
     return measures[what]()
 
@@ -85,11 +100,6 @@ def _bare_network(algorithm: LifelongPPO) -> None:
 
 
 # Decisions
-
-
-def percentiles(times_s: list[float]) -> tuple[float, float]:
-    """Median and 99th percentile in milliseconds."""
-    return float(np.percentile(times_s, 50) * 1e3), float(np.percentile(times_s, 99) * 1e3)
 
 
 def bench_decide(directory: Path, seed: int, traces: int = 20_000) -> list[Row]:
@@ -149,29 +159,3 @@ def _random_trace(
         policy=np.full(16, 1 / 16, np.float32),
         value=0.0,
     )
-
-
-def bench_recall(seed: int, traces: int = 20_000) -> list[Row]:
-    """Milliseconds per recall of 8 neighbours on one thread, against bare FAISS."""
-    hippocampus = Hippocampus.open(None, KEY_SIZE)
-    _fill(hippocampus, traces, seed)
-    _, keys = hippocampus.store.read_keys()
-    bare = faiss.IndexFlatL2(KEY_SIZE)
-    bare.add(keys)
-    random = np.random.default_rng(seed)
-    queries = keys[random.integers(0, len(keys), 2000)][:, None]
-    faiss.omp_set_num_threads(1)
-    ours, theirs = [], []
-    for query in queries:
-        start = time.perf_counter()
-        hippocampus.recall(query, 8)
-        middle = time.perf_counter()
-        bare.search(query, 8)
-        ours.append(middle - start)
-        theirs.append(time.perf_counter() - middle)
-    rows = []
-    for name, ms, peer_ms in zip(
-        ("median", "p99"), percentiles(ours), percentiles(theirs), strict=True
-    ):
-        rows.append(Row(f"recall, {name}, {traces:,} traces", ms, "ms", "bare FAISS", peer_ms))
-    return rows

@@ -83,6 +83,21 @@ def test_a_lost_game_makes_the_agent_play_differently_the_next_time(
     assert agent.record("nobody").games == 0
 
 
+def test_a_trace_whose_advice_turned_out_right_is_refreshed_at_the_end_of_the_game(
+    network: DualStreamNetwork,
+) -> None:
+    game, agent = envs.make("connect"), LifelongAgent(network)
+    for _ in range(2):  # one decision each, and won
+        agent.begin_game("connect", "ana")
+        agent.act(observation(game, fresh(game)))
+        agent.end_game(1)
+        agent.hippocampus.fade()
+    one, two = agent.hippocampus.store.read_episodes("connect", "ana")
+    assert [t.action for t in one.traces] == [t.action for t in two.traces]
+    assert [(t.recalls, t.refreshed) for t in one.traces] == [(1, 1)]
+    assert [(t.recalls, t.refreshed) for t in two.traces] == [(0, 1)]
+
+
 def test_without_a_memory_of_it_the_agent_plays_as_its_network_does(
     network: DualStreamNetwork,
 ) -> None:

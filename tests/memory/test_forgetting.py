@@ -65,7 +65,7 @@ def test_the_capacity_is_never_exceeded_and_index_and_store_agree(tmp_path) -> N
     again = Hippocampus.open(tmp_path, KEY_SIZE, SMALL)
     again.check_valid()
     assert again.recall(make_key(89)[None], 1).ids.tolist() == [[90]]
-    assert again._answers == memory._answers
+    assert again._beliefs == memory._beliefs
     again.store.close()
 
 

@@ -1,12 +1,15 @@
 import json
 import sqlite3
+import zlib
 from pathlib import Path
 
 import pytest
 
-from memory import MemoryDamagedError, Store
-from memory.rows import seal, sealed, trace_row
+from memory import MemoryDamagedError, Store, schema
+from memory.rows import marks, seal, sealed, trace_row
+from memory.scenes import Scenes
 from memory.schema import VERSION
+from memory.strategies import StrategyBook
 from tests.memory.make import make_trace
 
 # The tables as version 1 made them, word for word.
@@ -52,6 +55,30 @@ def first(tmp_path: Path) -> Path:
     connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     connection.execute("UPDATE sqlite_sequence SET seq = 3 WHERE name = 'games'")
     connection.execute("UPDATE sqlite_sequence SET seq = 9 WHERE name = 'traces'")
+    connection.close()
+    return tmp_path
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A memory of version 2 after one sleep, with a strategy and a scene under its old seal."""
+    connection = sqlite3.connect(tmp_path / "memory.sqlite", isolation_level=None)
+    columns = "count INTEGER NOT NULL, mean REAL NOT NULL, evidence TEXT NOT NULL"
+    unique = "UNIQUE (game, opponent, code, actions)"
+    connection.executescript(
+        schema.BELIEFS + schema.GAMES + schema.TRACES + schema.SLEEPS +
+        "CREATE TABLE strategies (id INTEGER PRIMARY KEY AUTOINCREMENT, game TEXT NOT NULL, "
+        "opponent TEXT NOT NULL, code INTEGER NOT NULL, actions TEXT NOT NULL, "
+        f"{columns}, seal INTEGER NOT NULL, {unique});"
+        "CREATE TABLE scenes (code INTEGER PRIMARY KEY, bits BLOB NOT NULL, seal INTEGER NOT NULL);"
+        "INSERT INTO meta VALUES ('schema_version', '2');"
+    )  # fmt: skip
+    row = sealed((4, "connect", "ana", 5, "[0, 1]", 3, -0.9, "[7]"))
+    connection.execute(f"INSERT INTO strategies VALUES ({marks(row)})", row)
+    connection.execute("INSERT INTO sleeps VALUES (?, ?, ?, ?)", sealed((1, 1000.0, 0)))
+    scene = (5, bytes(range(16)))
+    old_seal = zlib.crc32(b"%d " % scene[0] + scene[1])
+    connection.execute("INSERT INTO scenes VALUES (?, ?, ?)", (*scene, old_seal))
     connection.close()
     return tmp_path
 
@@ -105,6 +132,38 @@ def test_a_migration_that_fails_half_way_leaves_the_memory_as_it_was(
     assert tables(first / "memory.sqlite") == before
     monkeypatch.undo()
     Store(first).close()
+
+
+def test_strategies_and_scenes_of_version_2_are_taken_over(second: Path) -> None:
+    store = Store(second)
+    store.check()
+    (strategy,) = StrategyBook(store).read("connect", "ana")
+    assert (strategy.count, strategy.weight, strategy.actions) == (3, 3.0, (0, 1))
+    assert strategy.attributes == bytes(range(16))
+    assert store.last_id("strategies") == 4
+    assert store.connection.execute("SELECT refreshed FROM strategies").fetchone() == (1,)
+    store.close()
+    Store(second).close()
+
+
+def test_a_damaged_scene_of_version_2_is_named_and_nothing_changes(second: Path) -> None:
+    connection = sqlite3.connect(second / "memory.sqlite")
+    connection.execute("UPDATE scenes SET code = 6")
+    connection.commit()
+    connection.close()
+    before = tables(second / "memory.sqlite")
+    with pytest.raises(MemoryDamagedError, match="a row of scenes does not match its seal"):
+        Store(second)
+    assert tables(second / "memory.sqlite") == before
+
+
+def test_a_scene_is_part_of_the_check() -> None:
+    store = Store()
+    Scenes(store).note({5: bytes(16)})
+    store.check()
+    store.connection.execute("UPDATE scenes SET code = 6")
+    with pytest.raises(MemoryDamagedError, match="a row of scenes does not match its seal"):
+        store.check()
 
 
 def test_a_memory_without_a_version_is_named(first: Path) -> None:

@@ -164,3 +164,37 @@ def test_a_sentence_calls_actions_what_it_is_told() -> None:
     assert "going left, then going left in this position" in words
     assert "move" not in words
     assert "move 1, then move 1" in strategy.sentence
+
+
+def test_confidence_fades_with_sleeps_and_the_count_stays_true() -> None:
+    book = StrategyBook(Store(), life_sleeps=10)
+    for _ in range(3):
+        (strategy,) = note(book, make_lesson([-0.9]))
+    assert (strategy.verdict, strategy.weight) == ("bad", 3)
+    for _ in range(10):
+        book.store.note_sleep(0)
+    (faded,) = book.read("connect", "ana")
+    assert (faded.count, faded.weight) == (3, pytest.approx(3 / np.e))
+    assert faded.ci95 == pytest.approx(
+        interval(-0.9, 3 / np.e, book._spread("connect")[True].value)
+    )
+    assert faded.verdict == "undetermined"
+    (again,) = note(book, make_lesson([0.1]))
+    assert (again.count, again.weight) == (4, pytest.approx(3 / np.e + 1))
+    assert again.mean_advantage == pytest.approx((-0.9 * 3 / np.e + 0.1) / (3 / np.e + 1))
+    book.store.check()
+
+
+def test_what_was_seen_once_and_long_ago_leaves_in_the_end() -> None:
+    book = StrategyBook(Store(), life_sleeps=10)
+    note(book, make_lesson([-0.9]))
+    for _ in range(2):
+        note(book, make_lesson([0, 0.8]))
+    for _ in range(29):  # 10 ln 20 = 29.96
+        book.store.note_sleep(0)
+        book.fade()
+    assert len(book.read("connect", "ana")) == 2
+    for _ in range(2):
+        book.store.note_sleep(0)
+        book.fade()
+    assert [s.count for s in book.read("connect", "ana")] == [2]

@@ -1,0 +1,109 @@
+"""Forgetting a person for good: rows, vectors, strategies, beliefs, and every copy of them.
+
+Not the gentle forgetting of `memory.forgetting`: nothing of the name is left in the folder, and
+what others taught stays. Blocks that the file system or a drive keeps of deleted files are beyond
+this program's reach.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from memory.beliefs import EVERYONE
+from memory.credit import Answer, blend
+from memory.hippocampus import SHARED_RATE
+from memory.rows import marks, sealed
+from memory.store import Store
+
+Situation = tuple[str, int, int]  # game, code, action
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How many rows of each kind are gone; `answers` counts shared ones that are gone, too."""
+
+    games: int
+    traces: int
+    strategies: int
+    answers: int
+    copies: int
+
+
+def erase(store: Store, player: str) -> Erased:
+    """Remove all that came of the games against one player.
+
+    What the player taught about everybody is worked out anew from the traces of the others. The
+    copies go first, so that a call that was interrupted can be made again; `store.close` makes a
+    new one.
+
+    Raises:
+        ValueError: if the player is unknown, or it cannot be written; an unknown player changes
+            nothing.
+    """
+    if not store.results(player) and not _is_noted(store, player):
+        raise ValueError(f"the memory knows nobody called {player!r}; it knows {_names(store)}")
+    copies = store.remove_copies()
+    with store.transaction("forgetting") as cursor:
+        situations = set(_situations(cursor, player))
+        counts = [_delete(cursor, table, player) for table in ("traces", "strategies", "answers")]
+        games = _delete(cursor, "games", player)
+        shared = _relearn(cursor, situations)
+        _drop_scenes(cursor, {code for _, code, _ in situations})
+    store.rewrite()
+    return Erased(games, counts[0], counts[1], counts[2] + shared, copies)
+
+
+def _is_noted(store: Store, player: str) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM strategies WHERE opponent = ?)"
+    return bool(store.connection.execute(query, (player,)).fetchone()[0])
+
+
+def _names(store: Store) -> str:
+    names = list(dict.fromkeys(name for _, name in store.opponents()))
+    if not names:
+        return "nobody yet"
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
+
+
+def _situations(cursor: sqlite3.Cursor, player: str) -> list[Situation]:
+    query = (
+        "SELECT DISTINCT g.game, t.code, t.action FROM traces t JOIN games g ON g.id = t.game_id "
+        "WHERE g.opponent = ?"
+    )
+    return cursor.execute(query, (player,)).fetchall()
+
+
+def _delete(cursor: sqlite3.Cursor, table: str, player: str) -> int:
+    where = "opponent = ?"
+    if table == "traces":
+        where = "game_id IN (SELECT id FROM games WHERE opponent = ?)"
+    return cursor.execute(f"DELETE FROM {table} WHERE {where}", (player,)).rowcount
+
+
+def _relearn(cursor: sqlite3.Cursor, situations: set[Situation]) -> int:
+    """What everybody taught about some decisions, without the player; returns how many are gone."""
+    query = (
+        "SELECT g.game, t.code, t.action, t.returns FROM traces t "
+        "JOIN games g ON g.id = t.game_id ORDER BY t.id"
+    )
+    answers: dict[Situation, Answer] = {}
+    for *situation, returns in cursor.execute(query):
+        place = tuple(situation)
+        if place in situations:
+            answers[place] = blend(answers.get(place), returns, SHARED_RATE)
+    gone = [(game, EVERYONE, *decision) for game, *decision in situations - answers.keys()]
+    cursor.executemany(
+        "DELETE FROM answers WHERE game = ? AND opponent = ? AND code = ? AND action = ?", gone
+    )
+    for (game, code, action), answer in answers.items():
+        row = sealed((game, EVERYONE, code, action, answer.value, answer.count))
+        cursor.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks(row)})", row)
+    return len(gone)
+
+
+def _drop_scenes(cursor: sqlite3.Cursor, codes: set[int]) -> None:
+    """Situations that only the player's games showed."""
+    query = "SELECT code FROM traces UNION SELECT code FROM strategies"
+    left = {code for (code,) in cursor.execute(query)}
+    cursor.executemany("DELETE FROM scenes WHERE code = ?", [(code,) for code in codes - left])
