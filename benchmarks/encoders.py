@@ -102,17 +102,25 @@ class Usual(nn.Module):
 
 
 class Enlarged(nn.Module):
-    """Eyes before which every pixel is repeated, `times` each way."""
+    """Eyes before which every pixel is repeated, `times` each way; (N, 3, 64, 64) uint8 frames."""
 
-    def __init__(self, eyes: nn.Module, times: int) -> None:
+    def __init__(self, eyes: Eyes | Usual, times: int) -> None:
         super().__init__()
         self.eyes, self.times = eyes, times
 
+    def _enlarge(self, frames: Tensor) -> Tensor:
+        return frames.repeat_interleave(self.times, 2).repeat_interleave(self.times, 3)
+
     def forward(self, frames: Tensor) -> Percept:
-        """See (N, 3, 64, 64) uint8."""
-        lines = frames.repeat_interleave(self.times, 2)
-        percept: Percept = self.eyes(lines.repeat_interleave(self.times, 3))
+        """See."""
+        percept: Percept = self.eyes(self._enlarge(frames))
         return percept
+
+    def anticipation(self, frames: Tensor, glances: Tensor, later: Tensor) -> Tensor:
+        """Of the eyes; 0 for what never looks."""
+        if isinstance(self.eyes, Usual):
+            return torch.zeros(())
+        return self.eyes.anticipation(self._enlarge(frames), glances, later)
 
 
 def _eyes(looks: int) -> Callable[[int, str], Eyes]:

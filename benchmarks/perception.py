@@ -4,16 +4,16 @@
 
 The eyes are trained from nothing, with linear heads, on frames out of games between scripted
 players: in light cycles to tell which of the four moves would crash and where both heads are, in
-volleyball where the ball is and how it moves. No reward, no policy: what is measured is what can be
-read. Where the looks fall is compared with chance, with the middle of the screen, and with the most
-contrasted places.
+volleyball where the ball is and how it moves. As in play, the eyes also learn to look where things
+will change. No reward, no policy: what is measured is what can be read. Where the looks fall is
+compared with chance, with the middle of the screen, and with the most contrasted places.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
@@ -31,6 +31,7 @@ from envs.tron_screen import CELLS
 from envs.tron_tables import MOVES
 from envs.volley import BALL
 from lifelong_agent.perception import Eyes, EyesConfig, pool
+from lifelong_agent.ppo import GAZE_EVERY, PPOConfig
 from selfplay.cli import Options, guarded, parse, progress_bar, write_json
 from selfplay.machine import best_precision
 from selfplay.players import make_scripted
@@ -41,6 +42,7 @@ SLIPS = 0.15  # share of random actions, for variety
 BATCH, LEARNING_RATE = 128, 1e-3
 SIDE, PLACES = 64, 16  # pixels of a screen, and places to look at, each way
 NEAR_PX = 6
+GAZE = PPOConfig.gaze_weight
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,18 @@ class Frames:
         yes: (N, Y) float32, 0 or 1.
         numbers: (N, M) float32, standardised.
         spot: (N, 2) float32, row and column in pixels of what should be looked at.
+        later: (N, 9, 16, 16) uint8, the glance one tick later; the same one if the game was over.
     """
 
     screens: Tensor
     yes: Tensor
     numbers: Tensor
     spot: Tensor
+    later: Tensor
 
     def rows(self, chosen: Tensor) -> Frames:
         """Some of them."""
-        return Frames(
-            self.screens[chosen], self.yes[chosen], self.numbers[chosen], self.spot[chosen]
-        )
+        return Frames(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 def label_tron(game: Any, state: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,20 +95,24 @@ def watch(world: World, seed: int, num_games: int = NUM_GAMES, ticks: int = TICK
     """Frames of some games, every fifth tick, all games of a tick together."""
     name, players, label = world
     game, generator = envs.make(name), Generator().manual_seed(seed)
-    state, parts = game.init(num_games, generator), []
+    state, parts, later = game.init(num_games, generator), [], []
     seats = [torch.full((num_games,), seat) for seat in range(envs.NUM_SEATS)]
     pair = [make_scripted(player) for player in players]
-    for tick in range(1, ticks + 1):
+    for tick in range(1, ticks + 2):
         actions = [p.act(game, state, s, generator) for p, s in zip(pair, seats, strict=True)]
         slips = [choose(legal_of(state, s).float(), generator) for s in seats]
         slipped = torch.rand(num_games, generator=generator) < SLIPS
         both = [torch.where(slipped, b, a) for a, b in zip(actions, slips, strict=True)]
         state = game.step(state, torch.stack(both, 1), generator)
+        if len(parts) > len(later):
+            before, now = (pool(x, PLACES) for x in (parts[-1][0], game.frame(state, seats[0])))
+            later.append(torch.where(state.ended[:, None, None, None], before, now))
         state = game.reset(state, state.ended, generator)
-        if tick % EVERY == 0:
+        if tick % EVERY == 0 and tick <= ticks:
             parts.append((game.frame(state, seats[0]), *label(game, state)))
     screens, yes, numbers, spot = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Frames(screens, yes, (numbers - numbers.mean(0)) / numbers.std(0), spot)
+    numbers = (numbers - numbers.mean(0)) / numbers.std(0)
+    return Frames(screens, yes, numbers, spot, torch.cat(later))
 
 
 def split(frames: Frames, num_games: int = NUM_GAMES) -> tuple[Frames, Frames]:
@@ -138,6 +144,15 @@ class Reader(nn.Module):
         said = [head(x) for head, x in zip(self.heads, readings, strict=True)]
         return said, list(torch.split(percept.fixations, sizes))
 
+    def foresight(self, parts: list[Frames]) -> Tensor:
+        """What the eyes fail to foresee of the next tick; 0 for what never looks."""
+        anticipation = getattr(self.eyes, "anticipation", None)
+        if anticipation is None:
+            return torch.zeros(())
+        screens = torch.cat([part.screens[::GAZE_EVERY] for part in parts])
+        later = torch.cat([part.later[::GAZE_EVERY] for part in parts])
+        return torch.as_tensor(anticipation(screens, pool(screens, PLACES), later))
+
 
 def error(said: Tensor, truth: Frames) -> Tensor:
     """Cross-entropy of the questions plus the mean squared error of the numbers."""
@@ -168,6 +183,7 @@ def learn(make: Callable[[], Reader], worlds: list[Frames], steps: int, seed: in
         ]
         said, _ = reader(parts)
         loss = torch.stack([error(s, part) for s, part in zip(said, parts, strict=True)]).sum()
+        loss = loss + GAZE * reader.foresight(parts)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)

@@ -52,11 +52,19 @@ class Outcome:
 
 @runtime_checkable
 class Stream(Protocol):
-    """A source of decisions with N rows."""
+    """A source of decisions with N rows.
+
+    Attributes:
+        num_rows: N.
+        obs_shape: of one observation.
+        num_actions: A.
+        groups: (N,) int64, equal for rows whose advantages are of one scale.
+    """
 
     num_rows: int
     obs_shape: tuple[int, ...]
     num_actions: int
+    groups: Tensor
 
     def observe(self) -> Observation:
         """The decisions that are due; asking twice changes nothing."""
@@ -121,6 +129,7 @@ class VecEnvStream:
         self.obs_shape = self._convert.obs_shape
         self.infos: list[dict[str, Any]] = []
         self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
+        self.groups = torch.zeros_like(self._seat)
         self._sign = torch.ones(self.num_rows, device=device)
         self._is_masked = env.has_attr("action_masks")
         self._all = torch.ones(self.num_rows, self.num_actions, dtype=torch.bool, device=device)

@@ -174,11 +174,13 @@ class LifelongPPO(StreamAlgorithm):
         assert self.rollout is not None
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
+        assert self.stream is not None
         advantages = self._advantages(self.rollout)
         returns = advantages + self.rollout.value
+        normal = losses.normalise(advantages, self.stream.groups)
         history: list[dict[str, Tensor]] = []
         for rows in self._minibatches():
-            parts = self._losses(self.rollout, rows, advantages[:, rows], returns[:, rows])
+            parts = self._losses(self.rollout, rows, normal[:, rows], returns[:, rows])
             self._descend(parts["loss"])
             history.append({name: part.detach() for name, part in parts.items()})
         self._n_updates += len(history)
@@ -216,8 +218,7 @@ class LifelongPPO(StreamAlgorithm):
         )
         log_prob = log_probs.gather(-1, rollout.actions[:, rows, None])[..., 0]
         old_log_prob = rollout.log_prob[:, rows]
-        normal = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        policy = losses.policy_loss(log_prob, old_log_prob, normal, c.clip)
+        policy = losses.policy_loss(log_prob, old_log_prob, advantages, c.clip)
         critic = losses.value_loss(value, returns)
         entropy = losses.entropy(log_probs)
         gaze = self._gaze_loss(rollout, rows)

@@ -29,6 +29,7 @@ from selfplay.cli import (
 from selfplay.curve import draw, read_scores
 from selfplay.drills import Drill, DrillConfig
 from selfplay.forgetting.command import Forgetting
+from selfplay.lessons import TEACHERS
 from selfplay.machine import best_precision
 from selfplay.match import play_match
 from selfplay.players import make_player
@@ -64,6 +65,10 @@ class Train(Options):
     lessons: int = 0
     """Ask teachers (search of 4 plies, voronoi-2, tracker) in the first decisions; their weight
     falls linearly."""
+    lesson_floor: float = 0.0
+    """Weight of the teachers' word that is left in the end; above 0 they are asked for ever."""
+    taught: str = ",".join(TEACHERS)
+    """Comma-separated games that are taught."""
     compiled: bool = False
     """Compile the eyes (torch.compile): takes a minute at the start."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -85,6 +90,8 @@ class Train(Options):
                 learning_rate=self.learning_rate,
                 entropy_weight=self.entropy,
                 lessons=self.lessons,
+                lesson_floor=self.lesson_floor,
+                taught=_taught(self.taught),
                 steps=self.steps,
                 num_games=self.batch,
                 seed=self.seed,
@@ -97,6 +104,15 @@ class Train(Options):
             trainer.run(lambda steps: tell(steps, ""))
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
+
+
+def _taught(text: str) -> tuple[str, ...]:
+    """Read names of games."""
+    names = tuple(filter(None, text.split(",")))
+    unknown = sorted(set(names) - set(TEACHERS))
+    if unknown:
+        raise ValueError(f"nobody teaches {', '.join(unknown)}: taught are {', '.join(TEACHERS)}")
+    return names
 
 
 def _shares(text: str) -> tuple[tuple[str, float], ...]:

@@ -62,6 +62,11 @@ def imitate(player: Player) -> Teacher:
     return teach
 
 
+def approve_all(game: AnyGame, state: State, seat: Tensor) -> Tensor:
+    """No lesson: (B, A) True."""
+    return torch.ones(len(seat), NUM_ACTIONS, dtype=torch.bool, device=seat.device)
+
+
 TEACHERS: dict[str, Teacher] = {
     "connect": judge_connect(PLIES),
     "tron": judge_tron,
@@ -91,26 +96,38 @@ class TaughtPPO(LifelongPPO):
     """PPO over `Arenas` whose loss has the word of teachers in it.
 
     Args:
-        lessons: decisions after which nobody is asked any more; the weight falls linearly.
+        lessons: decisions in which the weight of the teachers' word falls linearly from 1,
+        floor: to this; where it is 0 nobody is asked any more.
+        taught: names of the games that are taught; all that have a teacher if left out.
     """
 
     approved: Tensor
 
-    def __init__(self, *args: Any, lessons: int, **kwargs: Any) -> None:
-        self.lessons = lessons
+    def __init__(
+        self,
+        *args: Any,
+        lessons: int,
+        floor: float = 0.0,
+        taught: tuple[str, ...] = tuple(TEACHERS),
+        **kwargs: Any,
+    ) -> None:
+        self.lessons, self.floor = lessons, floor
+        self.teachers = {
+            name: teacher if name in taught else approve_all for name, teacher in TEACHERS.items()
+        }
         super().__init__(*args, **kwargs)
 
     @property
     def lesson_weight(self) -> float:
-        """From 1 to 0."""
-        return max(0.0, 1 - self.num_timesteps / self.lessons)
+        """From 1 to the floor."""
+        return max(self.floor, 1 - self.num_timesteps / self.lessons)
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
         if self.lesson_weight:
             assert isinstance(stream, Arenas)
             if t == 0:
                 self.approved = torch.zeros_like(rollout.legal_actions)
-            self.approved[t] = stream.ask(TEACHERS)
+            self.approved[t] = stream.ask(self.teachers)
         return super()._decide(t, stream, rollout)
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:

@@ -56,6 +56,10 @@ class Arenas:
     def __init__(self, arenas: list[Arena]) -> None:
         self.arenas = arenas
         self.num_rows = sum(arena.num_rows for arena in arenas)
+        games = list({id(arena.game): arena.game for arena in arenas}.values())
+        self.groups = torch.cat(
+            [a.seat.new_full((a.num_rows,), games.index(a.game)) for a in arenas]
+        )
 
     def observe(self) -> Observation:
         """All arenas' observations, one after another."""

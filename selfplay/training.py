@@ -34,7 +34,7 @@ from lifelong_agent.weights import (
 )
 from selfplay.arena import Arena, Tally, make_arena
 from selfplay.league import League, Snapshot, freeze
-from selfplay.lessons import TaughtPPO
+from selfplay.lessons import TEACHERS, TaughtPPO
 from selfplay.machine import keep_freed_memory
 from selfplay.players import NetworkPlayer, make_scripted
 from selfplay.rollout import Arenas, random_positions
@@ -60,6 +60,8 @@ class TrainConfig:
         learning_rate: at the start; falls linearly to a tenth.
         entropy_weight: of the entropy bonus; at 0.01 the policy settled too early.
         lessons: decisions in which teachers are asked, too (see `lessons`); 0 for none.
+        lesson_floor: weight to which their word falls in these.
+        taught: names of the games that are taught.
         averaging: share of the average of weights that is kept from rollout to rollout; the
             average is what is shipped, the network itself goes on learning.
         snapshot_steps: learner decisions between snapshots.
@@ -88,6 +90,8 @@ class TrainConfig:
     learning_rate: float = 6e-4
     entropy_weight: float = 0.025
     lessons: int = 0
+    lesson_floor: float = 0.0
+    taught: tuple[str, ...] = tuple(TEACHERS)
     averaging: float = 0.98
     snapshot_steps: int = 400_000
     checkpoint_s: float = 180.0
@@ -116,7 +120,7 @@ class Trainer:
         self.scripted_arenas: list[Arena] = []
         self.snapshot_arenas: list[Arena] = []
         self.arenas = Arenas([a for i in range(len(self.games)) for a in self._arenas(i)])
-        kind = partial(TaughtPPO, lessons=config.lessons) if config.lessons else LifelongPPO
+        kind = self._taught_kind() if config.lessons else LifelongPPO
         self.algorithm = kind(
             "DualStreamPolicy",
             self.arenas,
@@ -134,6 +138,10 @@ class Trainer:
             self.network.eyes.compile()
         self.met: list[Snapshot | None] = [None] * len(self.snapshot_arenas)
         self.saved_steps: int | None = None  # of the checkpoint on disk
+
+    def _taught_kind(self) -> Callable[..., LifelongPPO]:
+        c = self.config
+        return partial(TaughtPPO, lessons=c.lessons, floor=c.lesson_floor, taught=c.taught)
 
     @property
     def network(self) -> DualStreamNetwork:
@@ -300,6 +308,7 @@ class Trainer:
         try:
             values = notes["config"] | changes
             values["games"] = tuple(values["games"])
+            values["taught"] = tuple(values["taught"])
             values["opponents"] = tuple((name, share) for name, share in values["opponents"])
             config = TrainConfig(**values)
         except (KeyError, TypeError) as error:

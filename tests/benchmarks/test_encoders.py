@@ -9,6 +9,8 @@ import torch
 from encoders import ENCODERS, FIGURES, Cost, Enlarged, count_macs, make_reader, score, verdicts
 from perception import Frames, learn, measure
 
+from lifelong_agent.perception import pool
+
 
 def test_multiply_accumulates_of_the_nature_cnn_are_those_worked_by_hand():
     convolutions = 15**2 * 32 * (3 * 8 * 8) + 6**2 * 64 * (32 * 4 * 4) + 4**2 * 64 * (64 * 3 * 3)
@@ -81,7 +83,9 @@ def coloured(num_frames, seed):
     many = (light - 0.5).expand(-1, 4) * 12**0.5
     yes = (light > 0.5).float().expand(-1, 4)
     spot = torch.full((num_frames, 2), 32.0)
-    return [Frames(screens, yes, many, spot), Frames(screens, yes[:, :0], many, spot)]
+    later = pool(screens, 16)
+    worlds = [yes, yes[:, :0]]
+    return [Frames(screens, asked, many, spot, later) for asked in worlds]
 
 
 @pytest.mark.slow

@@ -4,7 +4,16 @@ import pytest
 import torch
 
 import envs
-from benchmarks.perception import balanced_accuracy, explained, label_tron, near, rival_looks
+from benchmarks.perception import (
+    WORLDS,
+    balanced_accuracy,
+    explained,
+    label_tron,
+    near,
+    rival_looks,
+    watch,
+)
+from lifelong_agent.perception import pool
 
 
 def test_balanced_accuracy_is_the_mean_of_hits_and_rejections():
@@ -31,6 +40,14 @@ def test_contrast_is_looked_at_where_it_is_greatest():
     looks = rival_looks(screens, 1, 0)
     assert looks["contrast"].tolist() == [[[22, 42]]]
     assert looks["the middle"].tolist() == [[[32, 32]]]
+
+
+def test_what_is_seen_a_tick_later_is_like_what_was_seen_but_for_what_moved():
+    frames = watch(WORLDS[0], 0, num_games=8, ticks=20)
+    assert frames.later.shape == (32, 9, 16, 16)
+    changed = (frames.later != pool(frames.screens, 16)).any(1).flatten(1).sum(1)
+    assert (changed <= 8).all(), "two heads and their ghosts, or nothing where the game was over"
+    assert (changed > 0).float().mean() > 0.8
 
 
 def test_moves_into_the_fence_are_told_to_crash():

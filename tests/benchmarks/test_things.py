@@ -22,7 +22,8 @@ def test_a_thing_alone_stands_on_the_scene(generator, monkeypatch):
     spots[:3, 0], spots[3:6, 1] = 8.0, 40.0
     screens[:3, :, 4:12, 4:12], screens[3:6, :, 36:44, 36:44] = 200, 90
     none = torch.zeros(9, 0)
-    shown, kinds, where = alone(Frames(screens, none, none, spots), screens[8], 2, generator)
+    frames = Frames(screens, none, none, spots, none)
+    shown, kinds, where = alone(frames, screens[8], 2, generator)
     assert kinds.tolist() == [0] * 5 + [1] * 5
     for screen, kind, (row, column) in zip(shown, kinds, where.long().tolist(), strict=True):
         value = (200, 90)[kind]

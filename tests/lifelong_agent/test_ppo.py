@@ -110,6 +110,7 @@ class LastWord:
     """A mirror game of two decisions: whoever decides second wins by action 1, else loses."""
 
     num_rows, obs_shape, num_actions = NUM_ENVS, SHAPE, 2
+    groups = torch.zeros(NUM_ENVS, dtype=torch.int64)
 
     def __init__(self):
         self.seat = torch.arange(NUM_ENVS) % 2
