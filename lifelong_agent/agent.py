@@ -7,6 +7,8 @@ then `sleep`. It is told the observation and what is legal, never which game it 
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lifelong_agent.consolidation import Consolidation
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
@@ -26,6 +29,7 @@ from memory import (
     SleepReport,
     Strategy,
     Trace,
+    Woken,
     advise,
     fingerprint,
     sleep,
@@ -98,7 +102,8 @@ class LifelongAgent:
     """A network with a lifelong memory.
 
     Args:
-        network: trained weights; used as they are.
+        network: trained weights; they are never changed. What sleep teaches is kept beside the
+            memory, in networks that begin as copies of this one.
         memory: folder of the memory, made if it is missing; None keeps it in RAM.
         keys: how readings become keys.
         trained_games: the variants that the network was trained on, as far as is known.
@@ -119,6 +124,7 @@ class LifelongAgent:
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
         self.encoder = _version(network)
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
+        self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
         self.episode: Episode | None = None
         self._state = network.initial_state(1)
 
@@ -143,7 +149,10 @@ class LifelongAgent:
         return cls(network, memory, keys, trained_games(directory))
 
     def save(self, directory: Path) -> None:
-        """Write network and keys (never pickle); the memory has its own folder."""
+        """Write the network as it was before any sleep, and keys (never pickle).
+
+        The memory has its own folder, and in it what sleep taught.
+        """
         games = list(self.trained_games)
         save_network(directory, self.network, self.keys.tensors(), games=games)
 
@@ -158,6 +167,11 @@ class LifelongAgent:
         self.episode = Episode(game, opponent)
         self._state = self.network.initial_state(1)
 
+    @property
+    def awake(self) -> DualStreamNetwork:
+        """The network that acts: the shipped one and what sleep has taught it."""
+        return self.consolidation.cortex.fast
+
     @torch.inference_mode()
     def act(self, obs: AgentObservation) -> Decision:
         """Choose the action that the network, advised by memory, likes best.
@@ -169,7 +183,8 @@ class LifelongAgent:
         if self.episode is None:
             raise RuntimeError("begin_game comes before act")
         frame, legal = self._checked(obs)
-        thought = self.network(frame, legal, self._state)
+        thought = self.awake(frame, legal, self._state)
+        instinct = self.network.think(thought.percept, legal, self._state)
         pixels, policy = frame[0].cpu().numpy(), thought.log_probs.exp()[0].cpu().numpy()
         value = float(thought.value[0])
         code, key = fingerprint(pixels), self.keys(thought.percept.reading, frame)[0].numpy()
@@ -183,7 +198,7 @@ class LifelongAgent:
             Trace(
                 code, key, pixels, self._state[0].cpu().numpy(),
                 thought.percept.fixations[0].cpu().numpy(), action, legal[0].cpu().numpy(),
-                policy, value, recalls=len(advice.recalled),
+                instinct.log_probs.exp()[0].cpu().numpy(), value, recalls=len(advice.recalled),
             )
         )  # fmt: skip
         self._state = thought.state
@@ -229,9 +244,30 @@ class LifelongAgent:
 
         return GameSummary(result, those("good"), those("bad"), those("undetermined"))
 
-    def sleep(self, budget_s: float = 3.0) -> SleepReport:
-        """Replay the remembered games until their values are settled or time is up."""
-        return sleep(self.hippocampus, budget_s)
+    def sleep(
+        self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
+        """Settle the values of remembered games, then teach the network what they taught.
+
+        Args:
+            budget_s: seconds that it may take.
+            tell: told the share that is done, in [0, 1]; if it raises `Woken`, the network stays
+                as it was.
+
+        Raises:
+            ValueError: for a budget that is not positive, or if the outcome cannot be written.
+        """
+        started = time.monotonic()
+        settled = sleep(self.hippocampus, budget_s / 3)
+        chance = torch.Generator(self._state.device)
+        chance.manual_seed(self.hippocampus.store.sleep_count())
+        try:
+            left_s = started + budget_s - time.monotonic()
+            taught = self.consolidation.sleep(max(left_s, 0.0), chance, tell)
+        except Woken:
+            taught = SleepReport(False, "woken up, the network is as it was")
+        accepted = settled.accepted or taught.accepted
+        return SleepReport(accepted, f"{settled.reason}; {taught.reason}")
 
     def record(self, opponent: str) -> Record:
         """The games against somebody, over all games and variants."""

@@ -4,7 +4,7 @@ from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
 from memory.hippocampus import Advice, Hippocampus, Recall, Recalled
-from memory.sleep import SleepReport, sleep
+from memory.sleep import SleepReport, Woken, sleep
 from memory.store import Store
 from memory.strategies import Strategy
 from memory.traces import Episode, Trace, fingerprint
@@ -24,6 +24,7 @@ __all__ = [
     "Store",
     "Strategy",
     "Trace",
+    "Woken",
     "advise",
     "fingerprint",
     "sleep",

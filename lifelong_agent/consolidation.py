@@ -1,0 +1,138 @@
+"""A night's work: which remembered decisions are taught, and where the outcome is kept.
+
+The networks that learn are in `lifelong_agent.neocortex`. What they learn belongs to one memory
+and lies beside it in `neocortex.safetensors`; the shipped network is never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from lifelong_agent.lessons import Lessons, no_lessons, read_lessons, recollect
+from lifelong_agent.neocortex import Neocortex, NeocortexConfig
+from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.sealed import read_sealed, write_sealed
+from lifelong_agent.weights import check_tensors
+from memory import Hippocampus, SleepReport, Trace
+
+FILE = "neocortex.safetensors"
+SET_ASIDE = "neocortex.damaged.safetensors"
+FORMAT = "neocortex-1"
+MOST_LESSONS = 2048
+"""Decisions that a night looks at, the opponents met last first."""
+
+
+class Consolidation:
+    """A neocortex beside a hippocampus.
+
+    Args:
+        network: the shipped network; never changed.
+        hippocampus: whose memories are taught.
+        encoder: version of the eyes; what was learned with others is not taken up.
+        directory: the memory's folder; None keeps everything in RAM.
+        config: how sleep teaches.
+    """
+
+    def __init__(
+        self,
+        network: DualStreamNetwork,
+        hippocampus: Hippocampus,
+        encoder: str,
+        directory: Path | None = None,
+        config: NeocortexConfig | None = None,
+    ) -> None:
+        self.cortex = Neocortex(network, config)
+        self.hippocampus, self.encoder = hippocampus, encoder
+        self.path = None if directory is None else directory / FILE
+        self.last_game = 0  # up to which everything is consolidated
+        self._readings: dict[int, Tensor] = {}
+        if self.path is not None and self.path.exists():
+            self._take_up_or_set_aside(self.path)
+
+    def sleep(
+        self, budget_s: float, generator: Generator, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
+        """Teach what was met since the last sleep that was kept, and rehearse the rest.
+
+        Args:
+            budget_s: seconds that it may take.
+            generator: chance.
+            tell: told the share that is done; what it raises wakes the network up unchanged.
+
+        Raises:
+            ValueError: if the outcome cannot be written.
+        """
+        started = time.monotonic()
+        recent, old = self._gather()
+        left_s = started + budget_s - time.monotonic()
+        if left_s <= 0:
+            return SleepReport(False, "no time was left to teach the network")
+        report = self.cortex.consolidate(recent, old, left_s, generator, tell)
+        if report.accepted:
+            self.last_game = self.hippocampus.store.last_game()
+            self._keep()
+        return report
+
+    def _gather(self) -> tuple[Lessons, Lessons]:
+        """Recent lessons and old ones."""
+        taught: list[tuple[str, bool, Trace]] = []
+        new = self.hippocampus.store.met_since(self.last_game)
+        for met in self.hippocampus.store.opponents():
+            taught += [(met[0], met in new, t) for t in recollect(self.hippocampus, *met)]
+            if len(taught) >= MOST_LESSONS:
+                break
+        guide = self.cortex.guide
+        if not any(is_recent for _, is_recent, _ in taught):
+            return no_lessons(guide), no_lessons(guide)
+        games = sorted({game for game, _, _ in taught})
+        variants = [games.index(game) for game, _, _ in taught]
+        lessons = read_lessons(guide, [trace for _, _, trace in taught], variants, self._readings)
+        recent = torch.tensor([r for _, r, _ in taught], device=lessons.value.device)
+        return lessons.pick(recent), lessons.pick(~recent)
+
+    def _keep(self) -> None:
+        """Write both networks, all but the eyes, which are the shipped network's."""
+        if self.path is None:
+            return
+        tensors = {
+            f"{name}.{key}": tensor
+            for name, network in zip(("fast", "slow"), self.cortex.networks, strict=True)
+            for key, tensor in network.state_dict().items()
+            if not key.startswith("eyes.")
+        }
+        notes = {"format": FORMAT, "encoder": self.encoder, "last_game": str(self.last_game)}
+        write_sealed(self.path, tensors, notes)
+
+    def _take_up_or_set_aside(self, path: Path) -> None:
+        try:
+            self._take_up(path)
+        except ValueError as error:
+            self.cortex = Neocortex(self.cortex.guide, self.cortex.config)
+            with contextlib.suppress(OSError):
+                path.replace(path.with_name(SET_ASIDE))
+            aside = f"it was set aside as {SET_ASIDE}, the shipped network is used"
+            warnings.warn(f"{error}; {aside}", stacklevel=4)
+
+    def _take_up(self, path: Path) -> None:
+        """Read what an earlier sleep left.
+
+        Raises:
+            ValueError: if it is damaged, or was learned by another network.
+        """
+        notes, tensors = read_sealed(path, FORMAT)
+        if notes.get("encoder") != self.encoder:
+            raise ValueError(f"{path} was learned with other eyes")
+        for name, network in zip(("fast", "slow"), self.cortex.networks, strict=True):
+            head = f"{name}."
+            part = {k.removeprefix(head): t for k, t in tensors.items() if k.startswith(head)}
+            whole = {k: t for k, t in network.state_dict().items() if k.startswith("eyes.")} | part
+            check_tensors(network, whole, path)
+            network.load_state_dict(whole)
+        self.last_game = min(int(notes["last_game"]), self.hippocampus.store.last_game())
