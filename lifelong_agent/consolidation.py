@@ -70,7 +70,7 @@ class Consolidation:
             ValueError: if the outcome cannot be written.
         """
         started = time.monotonic()
-        recent, old = self._gather()
+        recent, old = self._gather(tell)
         left_s = started + budget_s - time.monotonic()
         if left_s <= 0:
             return SleepReport(False, "no time was left to teach the network")
@@ -80,11 +80,12 @@ class Consolidation:
             self._keep()
         return report
 
-    def _gather(self) -> tuple[Lessons, Lessons]:
+    def _gather(self, tell: Callable[[float], None]) -> tuple[Lessons, Lessons]:
         """Recent lessons and old ones."""
         taught: list[tuple[str, bool, Trace]] = []
         new = self.hippocampus.store.met_since(self.last_game)
         for met in self.hippocampus.store.opponents():
+            tell(0.0)
             taught += [(met[0], met in new, t) for t in recollect(self.hippocampus, *met)]
             if len(taught) >= MOST_LESSONS:
                 break

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from lifelong_agent import Decision, GameSummary, Record
-from memory import Recalled, SleepReport, Strategy
+from memory import Recalled, SleepReport, Strategy, Woken
 
 NUM_ACTIONS = 16
 
@@ -23,7 +24,7 @@ def strategy(mean: float, count: int = 3, frame: np.ndarray | None = None) -> St
 class StandIn:
     """Drops in the first legal column of `habit`; remembers what it was asked.
 
-    It thinks until its gate is open and sleeps until its pillow is taken away.
+    It thinks until its gate is open and sleeps until its pillow is taken away, unless it is woken.
     """
 
     habit: tuple[int, ...] = tuple(range(NUM_ACTIONS))
@@ -33,6 +34,8 @@ class StandIn:
     results: dict[str, list[float]] = field(default_factory=dict)
     threads: set[int] = field(default_factory=set)
     closed: bool = False
+    sleeps: int = 0
+    light_sleeper: bool = False
     trained_games: tuple[str, ...] = ("connect",)
     fails_with: Exception | None = None
     last_frame: np.ndarray | None = None
@@ -82,11 +85,23 @@ class StandIn:
         good = (strategy(0.71, frame=frame), strategy(0.33, 5))
         return GameSummary(result, good, (strategy(-0.94, frame=frame),), (strategy(0.1),))
 
-    def sleep(self, budget_s: float = 3.0) -> SleepReport:
+    def sleep(
+        self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
         self._note()
-        if self.pillow is not None:
-            assert self.pillow.wait(60)
+        self.sleeps += 1
+        try:
+            self._doze(tell)
+        except Woken:
+            return SleepReport(False, "woken up")
         return SleepReport(True, "rehearsed 12 games, kept what 9 of them taught")
+
+    def _doze(self, tell: Callable[[float], None]) -> None:
+        tell(0.4)
+        while self.pillow is not None and not self.pillow.wait(0.01):
+            if self.light_sleeper:
+                tell(0.4)
+        tell(1.0)
 
     def record(self, opponent: str) -> Record:
         self._note()
