@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.policy import DualStreamNetwork
-from memory import Episode, Hippocampus, Trace, advise
+from memory import Episode, Hippocampus, Trace
 
 BEST_GAMES = 3
 """Of the games against one opponent, so many of the best, the latest first, are taught."""
@@ -62,25 +62,25 @@ class Lessons:
 
 
 def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
-    """Decisions of the best games against somebody, with the policy that memory advises now.
+    """Decisions of the best games against somebody, with the policy that is to be learned.
 
     The best are the latest of those with the best result that was reached; lost games teach
-    nothing. A situation that came up several times is given once, as it was met last. Where
-    memory now hopes for more from another action than from the one that led to the result, the
-    two change places: hope is for play, what is taught has been shown to work.
+    nothing. A situation that came up several times is given once, as it was met last.
+
+    The policy is 0.7 for the action that memory now believes in most among those that were tried
+    (hope for others is for play; what is taught has been shown to work), and 0.3 times the
+    shipped network's own probabilities, so that other ways stay open to trial.
     """
-    temperature = hippocampus.advice_config.temperature
     episodes = list(hippocampus.store.read_episodes(game, opponent))
     latest = {trace.code: trace for episode in best_games(episodes) for trace in episode.traces}
     traces = []
     for trace in latest.values():
-        advice = hippocampus.advise(
-            game, opponent, trace.code, trace.key, trace.value, len(trace.policy)
+        beliefs = {a: b.value for a, b in hippocampus.answers(game, opponent, trace.code).items()}
+        favourite = max(
+            beliefs, key=lambda a: (beliefs[a], a == trace.action), default=trace.action
         )
-        policy = advise(trace.policy, advice.advantage, temperature)
-        policy = DOUBT * trace.policy + (1 - DOUBT) * policy
-        favourite = int(policy.argmax())
-        policy[[trace.action, favourite]] = policy[[favourite, trace.action]]
+        policy = DOUBT * trace.policy
+        policy[favourite] += 1 - DOUBT
         traces.append(replace(trace, policy=policy))
     return traces
 
