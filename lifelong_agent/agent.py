@@ -20,6 +20,8 @@ from torch import Tensor
 
 from lifelong_agent.consolidation import Consolidation
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
+from lifelong_agent.looks import Describer, tokens
+from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from memory import (
@@ -125,7 +127,9 @@ class LifelongAgent:
         self.encoder = _version(network)
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
         self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
+        self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
         self.episode: Episode | None = None
+        self._scenes: dict[int, bytes] = {}
         self._state = network.initial_state(1)
 
     @classmethod
@@ -164,13 +168,13 @@ class LifelongAgent:
         """
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
-        self.episode = Episode(game, opponent)
+        self.episode, self._scenes = Episode(game, opponent), {}
         self._state = self.network.initial_state(1)
 
     @property
     def awake(self) -> DualStreamNetwork:
         """The network that acts: the shipped one and what sleep has taught it."""
-        return self.consolidation.cortex.fast
+        return self.consolidation.cortex.slow
 
     @torch.inference_mode()
     def act(self, obs: AgentObservation) -> Decision:
@@ -191,6 +195,7 @@ class LifelongAgent:
         advice = self.hippocampus.advise(
             self.episode.game, self.episode.opponent, code, key, value, len(policy)
         )
+        attributes = self._describe(frame, thought.percept, code)
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
         action = int(probabilities.argmax())
@@ -204,8 +209,17 @@ class LifelongAgent:
         self._state = thought.state
         return Decision(
             torch.tensor([action]), torch.from_numpy(probabilities)[None], thought.value,
-            thought.percept.fixations, thought.percept.saliency, (), advice.recalled,
+            thought.percept.fixations, thought.percept.saliency, attributes, advice.recalled,
         )  # fmt: skip
+
+    def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:
+        """Name what the looks show; the situation is filed under it when the game ends."""
+        crop = self.network.config.eyes.crop
+        (looks,) = tokens(frame, percept.fixations, percept.reading, self.keys, crop)
+        names, bits = self.describer.see(looks)
+        if bits is not None:
+            self._scenes[code] = bits
+        return names
 
     def _checked(self, obs: AgentObservation) -> tuple[Tensor, Tensor]:
         device = self._state.device
@@ -236,6 +250,7 @@ class LifelongAgent:
         if not -1 <= result <= 1:
             raise ValueError(f"a result is between -1 and 1, not {result}")
         self.episode.result = float(result)
+        self.hippocampus.book.note_scenes(self._scenes)
         strategies = self.hippocampus.remember(self.episode, self.encoder)
         self.episode = None
 
@@ -247,7 +262,7 @@ class LifelongAgent:
     def sleep(
         self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
     ) -> SleepReport:
-        """Settle the values of remembered games, then teach the network what they taught.
+        """Settle the values of remembered games, learn attributes, teach the network.
 
         Args:
             budget_s: seconds that it may take.
@@ -259,6 +274,7 @@ class LifelongAgent:
         """
         started = time.monotonic()
         settled = sleep(self.hippocampus, budget_s / 3)
+        self.describer.sleep()
         chance = torch.Generator(self._state.device)
         chance.manual_seed(self.hippocampus.store.sleep_count())
         try:

@@ -1,10 +1,11 @@
 """The slow learner: in sleep, what is remembered teaches the network, or nothing is changed at all.
 
 Two networks of one architecture. The fast one learns recent and old decisions half and half by
-cloning and is held near the slow one; the slow one follows it. Two things are left as they are:
-the eyes, since memory's keys are made of what they read, and the circuits that the carried state
-is made of, since remembered states must stay what they were. Where the decisions come from, and
-which of them are worth learning, is not decided here (`lifelong_agent.lessons`).
+cloning and is held near the slow one; the slow one, which acts, follows it: it keeps more of what
+was learned and loses less of what was known before (docs/memory.md). Two things are left as they
+are: the eyes, since memory's keys are made of what they read, and the circuits that the carried
+state is made of, since remembered states must stay what they were. Where the decisions come from,
+and which of them are worth learning, is not decided here (`lifelong_agent.lessons`).
 """
 
 from __future__ import annotations
@@ -152,11 +153,10 @@ class Neocortex:
     ) -> SleepReport:
         """Teach both networks, examine them, and keep the outcome or roll it back.
 
-        The fast network is kept only if its marks for old decisions and for dreams that it was
-        not taught do not fall, and those for recent ones rise; the slow one only if the fast one
-        is, and by the same marks. Rolled back, a network is what it was, bit for bit; so it is
-        after any exception, such as one that `tell` raises to wake it up. The report is the fast
-        one's.
+        They are kept only if of both the marks for old decisions and for dreams that were not
+        taught do not fall, and those for recent ones rise. Rolled back, both are what they were,
+        bit for bit; so they are after any exception, such as one that `tell` raises to wake them
+        up. The report is the slow one's, unless it was the fast one that failed.
 
         Args:
             recent: decisions to be learned.
@@ -185,20 +185,16 @@ class Neocortex:
         except BaseException:
             self._restore(saved)
             raise
-        report, slow_report = map(self._judge, before, after)
-        self._restore(
-            [
-                None if report.accepted else saved[0],
-                None if report.accepted and slow_report.accepted else saved[1],
-            ]
-        )
+        fast_report, slow_report = map(self._judge, before, after)
+        report = slow_report if fast_report.accepted else fast_report
+        if not report.accepted:
+            self._restore(saved)
         tell(1.0)
         return report
 
-    def _restore(self, saved: list[Weights | None] | list[Weights]) -> None:
+    def _restore(self, saved: list[Weights]) -> None:
         for network, weights in zip(self.networks, saved, strict=True):
-            if weights is not None:
-                network.load_state_dict(weights)
+            network.load_state_dict(weights)
 
     def _prepare(self, recent: Lessons, old: Lessons, generator: Generator) -> Night:
         """Remembered decisions and dreams, to be taught and to be asked."""
