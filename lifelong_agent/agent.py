@@ -30,9 +30,11 @@ from memory import (
     Recalled,
     SleepReport,
     Strategy,
+    Tactician,
     Trace,
     Woken,
     advise,
+    bend,
     fingerprint,
     sleep,
 )  # fmt: skip
@@ -127,6 +129,7 @@ class LifelongAgent:
         self.encoder = _version(network)
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
         self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
+        self.tactician = Tactician(self.hippocampus.book)
         self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
         self.episode: Episode | None = None
         self._scenes: dict[int, bytes] = {}
@@ -196,8 +199,12 @@ class LifelongAgent:
             self.episode.game, self.episode.opponent, code, key, value, len(policy)
         )
         attributes = self._describe(frame, thought.percept, code)
+        tactics = self.tactician.consult(
+            self.episode.game, self.episode.opponent, code, self._scenes.get(code), len(policy)
+        )
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
+        probabilities = bend(probabilities, tactics, self.tactician.config.lid)
         action = int(probabilities.argmax())
         self.episode.traces.append(
             Trace(
@@ -253,6 +260,7 @@ class LifelongAgent:
         self.hippocampus.book.note_scenes(self._scenes)
         strategies = self.hippocampus.remember(self.episode, self.encoder)
         self.episode = None
+        self.tactician.refresh()
 
         def those(verdict: str) -> tuple[Strategy, ...]:
             return tuple(s for s in strategies if s.verdict == verdict)
@@ -275,6 +283,7 @@ class LifelongAgent:
         started = time.monotonic()
         settled = sleep(self.hippocampus, budget_s / 3)
         self.describer.sleep()
+        self.tactician.refresh()
         chance = torch.Generator(self._state.device)
         chance.manual_seed(self.hippocampus.store.sleep_count())
         try:

@@ -86,7 +86,8 @@ class Consolidation:
         new = self.hippocampus.store.met_since(self.last_game)
         for met in self.hippocampus.store.opponents():
             tell(0.0)
-            taught += [(met[0], met in new, t) for t in recollect(self.hippocampus, *met)]
+            found = [t for t in recollect(self.hippocampus, *met) if self._fits(t)]
+            taught += [(met[0], met in new, trace) for trace in found]
             if len(taught) >= MOST_LESSONS:
                 break
         guide = self.cortex.guide
@@ -97,6 +98,12 @@ class Consolidation:
         lessons = read_lessons(guide, [trace for _, _, trace in taught], variants, self._readings)
         recent = torch.tensor([r for _, r, _ in taught], device=lessons.value.device)
         return lessons.pick(recent), lessons.pick(~recent)
+
+    def _fits(self, trace: Trace) -> bool:
+        """Whether it was taken by a network of these sizes; older ones may have had others."""
+        config, sizes = self.cortex.guide.config, (len(trace.state), len(trace.policy))
+        wanted = (self.cortex.guide.state_size, config.num_actions)
+        return trace.frame.shape == config.obs_shape and sizes == wanted
 
     def _keep(self) -> None:
         """Write both networks, all but the eyes, which are the shipped network's."""

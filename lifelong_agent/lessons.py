@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.policy import DualStreamNetwork
-from memory import Episode, Hippocampus, Trace
+from memory import Episode, Hippocampus, Strategy, Trace, bend
+from memory.tactics import TacticsConfig, weigh
 
 BEST_GAMES = 3
 """Of the games against one opponent, so many of the best, the latest first, are taught."""
@@ -62,27 +63,42 @@ class Lessons:
 
 
 def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
-    """Decisions of the best games against somebody, with the policy that is to be learned.
+    """Decisions against somebody, with the policy that is to be learned.
 
-    The best are the latest of those with the best result that was reached; lost games teach
-    nothing. A situation that came up several times is given once, as it was met last.
+    - Those of the best games, the latest of those with the best result that was reached; a lost
+      game is none. The policy is 0.7 for the action that memory now believes in most among those
+      that were tried (hope for others is for play; what is taught has been shown to work), and
+      0.3 times the shipped network's own probabilities, so that other ways stay open to trial.
+    - Those of known mistakes: the shipped network's probabilities under the lid of the strategy.
 
-    The policy is 0.7 for the action that memory now believes in most among those that were tried
-    (hope for others is for play; what is taught has been shown to work), and 0.3 times the
-    shipped network's own probabilities, so that other ways stay open to trial.
+    A situation that came up several times is given once, as it was met last.
     """
     episodes = list(hippocampus.store.read_episodes(game, opponent))
     latest = {trace.code: trace for episode in best_games(episodes) for trace in episode.traces}
-    traces = []
+    taught = []
     for trace in latest.values():
         beliefs = {a: b.value for a, b in hippocampus.answers(game, opponent, trace.code).items()}
-        favourite = max(
-            beliefs, key=lambda a: (beliefs[a], a == trace.action), default=trace.action
-        )
+        tried = beliefs or {trace.action: trace.returns}
+        favourite = max(tried, key=lambda a: (tried[a], a == trace.action))
         policy = DOUBT * trace.policy
         policy[favourite] += 1 - DOUBT
-        traces.append(replace(trace, policy=policy))
-    return traces
+        taught.append(replace(trace, policy=policy))
+    mistakes = _mistakes(hippocampus, game, opponent)
+    return taught + [trace for trace in mistakes if trace.code not in latest]
+
+
+def _mistakes(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
+    """Where bad strategies began, with the policy under their lid."""
+    bad: dict[int, list[Strategy]] = {}
+    for strategy in hippocampus.book.read(game, opponent):
+        if strategy.verdict == "bad":
+            bad.setdefault(strategy.code, []).append(strategy)
+    evidence = [strategies[0].evidence[-1] for strategies in bad.values()]
+    config, found = TacticsConfig(), []
+    for _, trace in hippocampus.store.read_traces(evidence).values():
+        tactics = weigh(bad[trace.code], (), opponent, len(trace.policy), config)
+        found.append(replace(trace, policy=bend(trace.policy, tactics, config.lid)))
+    return found
 
 
 def best_games(episodes: Sequence[Episode]) -> list[Episode]:

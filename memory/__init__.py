@@ -7,6 +7,7 @@ from memory.hippocampus import Advice, Hippocampus, Recall, Recalled
 from memory.sleep import SleepReport, Woken, sleep
 from memory.store import Store
 from memory.strategies import Strategy
+from memory.tactics import Tactician, bend
 from memory.traces import Episode, Trace, fingerprint
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "SleepReport",
     "Store",
     "Strategy",
+    "Tactician",
     "Trace",
     "Woken",
     "advise",
+    "bend",
     "fingerprint",
     "sleep",
 ]

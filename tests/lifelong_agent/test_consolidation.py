@@ -14,9 +14,10 @@ import torch
 
 from lifelong_agent import DualStreamNetwork, LifelongAgent
 from lifelong_agent.consolidation import FILE, SET_ASIDE
+from lifelong_agent.lessons import recollect
 from lifelong_agent.neocortex import NeocortexConfig
 from lifelong_agent.sealed import read_sealed, write_sealed
-from memory import Woken
+from memory import Strategy, Woken
 from tests.lifelong_agent.probes import SHAPE, SMALL
 
 QUICK = NeocortexConfig(batch=32, most_steps=40, fast_rate=5e-3, slow_rate=5e-3, slack=1.0)
@@ -159,6 +160,27 @@ def test_what_was_rolled_back_is_taught_again_the_next_time() -> None:
     assert "rolled back" in agent.sleep(30).reason
     agent.consolidation.cortex.config = QUICK
     assert "recent decisions off" in agent.sleep(30).reason
+
+
+def test_memories_of_a_network_of_other_sizes_are_left_alone(folder: Path) -> None:
+    (folder / FILE).unlink()
+    circuits = replace(SMALL.circuits, reverberating=24)
+    torch.manual_seed(0)
+    config = replace(SMALL, obs_shape=SHAPE, num_actions=3, circuits=circuits)
+    agent = make_agent(folder, DualStreamNetwork(config).eval())
+    assert agent.sleep(30).reason.endswith("nothing new to learn")
+    agent.close()
+
+
+def test_known_mistakes_are_unlearned_in_sleep_even_if_nothing_was_ever_won() -> None:
+    agent = make_agent(None)
+    bad: list[Strategy] = []
+    while not bad:
+        play(agent, "ana", -1)
+        bad = [s for s in agent.hippocampus.book.read("a", "ana") if s.verdict == "bad"]
+    (lesson, *_) = recollect(agent.hippocampus, "a", "ana")
+    assert lesson.code in {s.code for s in bad}
+    assert min(lesson.policy[s.actions[0]] for s in bad if s.code == lesson.code) <= 0.0201
 
 
 def test_a_sleep_keeps_its_budget() -> None:
