@@ -9,12 +9,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,11 +20,13 @@ from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.looks import Describer, tokens
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.records import AgentObservation, Decision, GameSummary, Record
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from memory import (
+    Acquaintances,
     Episode,
     Hippocampus,
-    Recalled,
+    Impression,
     SleepReport,
     Strategy,
     Tactician,
@@ -40,66 +39,6 @@ from memory import (
 )  # fmt: skip
 
 PRETRAINED = Path(__file__).parent / "pretrained"
-
-
-class AgentObservation(TypedDict):
-    """What the agent is shown: the form of the PettingZoo views.
-
-    `observation` is a (C, H, W) uint8 frame from the agent's seat, `action_mask` (A,) bool.
-    """
-
-    observation: npt.ArrayLike | Tensor
-    action_mask: npt.ArrayLike | Tensor
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the agent does, and why.
-
-    Attributes:
-        actions: (1,) int64.
-        probabilities: (1, A) float32, after memory's advice.
-        value: (1,) float32, the result the network expects, about -1 to 1.
-        fixations: (1, R, 2) int64, where it looked, in pixels.
-        saliency: (1, R, G, G) float32 log-probabilities of looking.
-        attributes: names of the attributes recognised in the frame.
-        recalled: the memories that spoke.
-    """
-
-    actions: Tensor
-    probabilities: Tensor
-    value: Tensor
-    fixations: Tensor
-    saliency: Tensor
-    attributes: tuple[str, ...]
-    recalled: tuple[Recalled, ...]
-
-
-@dataclass(frozen=True)
-class GameSummary:
-    """What a game taught.
-
-    Attributes:
-        result: 1 won, 0 drawn, -1 lost.
-        good: strategies that are now known to be good.
-        bad: strategies that are now known to be bad.
-        undetermined: strategies noted, but not proven either way.
-    """
-
-    result: float
-    good: tuple[Strategy, ...]
-    bad: tuple[Strategy, ...]
-    undetermined: tuple[Strategy, ...]
-
-
-@dataclass(frozen=True)
-class Record:
-    """The agent's games against somebody, from its side."""
-
-    games: int
-    wins: int
-    draws: int
-    losses: int
 
 
 class LifelongAgent:
@@ -130,6 +69,8 @@ class LifelongAgent:
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
         self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
         self.tactician = Tactician(self.hippocampus.book)
+        self.acquaintances = Acquaintances(self.hippocampus.store)
+        self._impression: Impression | None = None
         self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
         self.episode: Episode | None = None
         self._scenes: dict[int, bytes] = {}
@@ -172,6 +113,7 @@ class LifelongAgent:
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
         self.episode, self._scenes = Episode(game, opponent), {}
+        self._impression = self.acquaintances.meet(game)
         self._state = self.network.initial_state(1)
 
     @property
@@ -196,8 +138,9 @@ class LifelongAgent:
         value = float(thought.value[0])
         code, key = fingerprint(pixels), self.keys(thought.percept.reading, frame)[0].numpy()
         advice = self.hippocampus.advise(
-            self.episode.game, self.episode.opponent, code, key, value, len(policy)
-        )
+            self.episode.game, self.episode.opponent, code, key, value, len(policy),
+            self._recognise(code),
+        )  # fmt: skip
         attributes = self._describe(frame, thought.percept, code)
         tactics = self.tactician.consult(
             self.episode.game, self.episode.opponent, code, self._scenes.get(code), len(policy)
@@ -218,6 +161,16 @@ class LifelongAgent:
             torch.tensor([action]), torch.from_numpy(probabilities)[None], thought.value,
             thought.percept.fixations, thought.percept.saliency, attributes, advice.recalled,
         )  # fmt: skip
+
+    def _recognise(self, code: int) -> str | None:
+        """Take in how the other side has answered, and tell whom else they play like."""
+        assert self.episode is not None
+        assert self._impression is not None
+        if self.episode.traces:
+            last = self.episode.traces[-1]
+            self._impression.see((last.code, last.action, code))
+        likeness = self._impression.nearest(besides=self.episode.opponent)
+        return None if likeness is None else likeness.opponent
 
     def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:
         """Name what the looks show; the situation is filed under it when the game ends."""
@@ -256,16 +209,38 @@ class LifelongAgent:
             raise RuntimeError("begin_game comes before end_game")
         if not -1 <= result <= 1:
             raise ValueError(f"a result is between -1 and 1, not {result}")
-        self.episode.result = float(result)
+        episode = self.episode
+        episode.result = float(result)
         self.hippocampus.book.note_scenes(self._scenes)
-        strategies = self.hippocampus.remember(self.episode, self.encoder)
+        strategies = self.hippocampus.remember(episode, self.encoder)
         self.episode = None
+        self.acquaintances.note(episode)
         self.tactician.refresh()
 
         def those(verdict: str) -> tuple[Strategy, ...]:
             return tuple(s for s in strategies if s.verdict == verdict)
 
-        return GameSummary(result, those("good"), those("bad"), those("undetermined"))
+        return GameSummary(
+            result, those("good"), those("bad"), those("undetermined"), self._notes(episode)
+        )
+
+    def _notes(self, episode: Episode) -> tuple[str, ...]:
+        """What there is to say about an opponent after a game, every number from the records."""
+        record = self.record(episode.opponent)
+        times = "once" if record.games == 1 else f"{record.games} times"
+        notes = [
+            f"I have met {episode.opponent} {times}: I won {record.wins}, drew {record.draws} and "
+            f"lost {record.losses}."
+        ]
+        assert self._impression is not None
+        likeness = self._impression.nearest(besides=episode.opponent)
+        if likeness is not None:
+            answers = likeness.same + likeness.other
+            notes.append(
+                f"Plays like {likeness.opponent}: {likeness.same} of {answers} answers of this "
+                "game I know from there."
+            )
+        return tuple(notes)
 
     def sleep(
         self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
@@ -284,6 +259,7 @@ class LifelongAgent:
         settled = sleep(self.hippocampus, budget_s / 3)
         self.describer.sleep()
         self.tactician.refresh()
+        self.acquaintances.refresh()
         chance = torch.Generator(self._state.device)
         chance.manual_seed(self.hippocampus.store.sleep_count())
         try:

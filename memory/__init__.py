@@ -1,5 +1,6 @@
 """The memory: what happened, what it taught, and which strategies came of it. It knows no game."""
 
+from memory.acquaintances import Acquaintances, Impression, Likeness
 from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
@@ -11,12 +12,15 @@ from memory.tactics import Tactician, bend
 from memory.traces import Episode, Trace, fingerprint
 
 __all__ = [
+    "Acquaintances",
     "Advice",
     "AdviceConfig",
     "Answer",
     "CreditConfig",
     "Episode",
     "Hippocampus",
+    "Impression",
+    "Likeness",
     "MemoryBusyError",
     "MemoryDamagedError",
     "Recall",

@@ -107,10 +107,14 @@ class Aftermath:
     def _draw_cards(self, canvas: Canvas, place: Rect) -> int:
         if not self._summary.done():
             return canvas.paragraph("The agent thinks the game over…", place, 15, MUTED)
-        found = chapters(self._summary.result())
+        summary = self._summary.result()
+        found, y = chapters(summary), place.top
+        for note in summary.notes:
+            y = canvas.paragraph(note, Rect(place.left, y, place.width, place.height), 14, MUTED)
+            y += canvas.px(6)
         if not found:
-            return canvas.paragraph("Nothing in this game stood out to it.", place, 15, MUTED)
-        y = place.top
+            rest = Rect(place.left, y, place.width, place.height)
+            return canvas.paragraph("Nothing in this game stood out to it.", rest, 15, MUTED)
         for chapter in found:
             title = canvas.text(
                 chapter.title, size=15, bold=True, colour=chapter.colour, topleft=(place.left, y)

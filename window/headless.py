@@ -166,6 +166,8 @@ def _show_summary(summary: GameSummary, name_action: Callable[[int], str], show:
     show("What it noted:" if noted else "Nothing in this game stood out to it.")
     for strategy in noted:
         show(f"- {strategy.tell(name_action)}")
+    for note in summary.notes:
+        show(note)
 
 
 def draw_ending(canvas: Canvas, shown: Demonstration) -> None:

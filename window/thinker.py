@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lifelong_agent import Decision, GameSummary, Record
-from lifelong_agent.agent import AgentObservation
+from lifelong_agent.records import AgentObservation
 from memory import Recalled, SleepReport, Woken
 
 SLEEP_BUDGET_S = 3.0

@@ -39,6 +39,7 @@ class StandIn:
     trained_games: tuple[str, ...] = ("connect",)
     fails_with: Exception | None = None
     last_frame: np.ndarray | None = None
+    notes: tuple[str, ...] = ("I have met Ana 3 times.", "Plays like Ben.")
 
     def _note(self) -> None:
         self.threads.add(threading.get_ident())
@@ -83,7 +84,8 @@ class StandIn:
         self.results.setdefault(self.games[-1][1], []).append(result)
         frame = self.last_frame
         good = (strategy(0.71, frame=frame), strategy(0.33, 5))
-        return GameSummary(result, good, (strategy(-0.94, frame=frame),), (strategy(0.1),))
+        bad, unproven = (strategy(-0.94, frame=frame),), (strategy(0.1),)
+        return GameSummary(result, good, bad, unproven, self.notes)
 
     def sleep(
         self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
@@ -97,11 +99,11 @@ class StandIn:
         return SleepReport(True, "rehearsed 12 games, kept what 9 of them taught")
 
     def _doze(self, tell: Callable[[float], None]) -> None:
-        tell(0.4)
-        while self.pillow is not None and not self.pillow.wait(0.01):
+        share = 0.4
+        while share < 1:
+            share = 0.4 if self.pillow is not None and not self.pillow.wait(0.01) else 1.0
             if self.light_sleeper:
-                tell(0.4)
-        tell(1.0)
+                tell(share)
 
     def record(self, opponent: str) -> Record:
         self._note()

@@ -9,6 +9,7 @@ import pytest
 from tests.window.stand_in import StandIn
 from window.menu import Menu
 from window.screen import STARTERS
+from window.theme import Canvas
 
 YOU, AGENT, TURNS = range(len(STARTERS))
 
@@ -228,9 +229,22 @@ def test_a_new_game_wakes_the_agent_up_and_leaving_makes_up_for_the_sleep(sit_do
     assert agent.closed
 
 
+def test_what_it_noted_about_the_person_stands_above_the_cards(sit_down, monkeypatch):
+    table = sit_down(StandIn(habit=(6, 5)))
+    written = []
+    monkeypatch.setattr(
+        Canvas, "paragraph", lambda self, words, place, *_: written.append(words) or place.top
+    )
+    table.start()
+    table.play(1, 1, 1, 1)
+    table.until(lambda: table.match.aftermath.settled)
+    table.tick(1.0)
+    assert written.index("I have met Ana 3 times.") < written.index("Plays like Ben.")
+
+
 def test_the_bar_shows_how_much_of_the_sleep_is_over(sit_down):
     pillow = threading.Event()
-    table = sit_down(StandIn(habit=(6, 5), pillow=pillow))
+    table = sit_down(StandIn(habit=(6, 5), pillow=pillow, light_sleeper=True))
     table.start()
     table.play(1, 1, 1, 1)
     table.until(lambda: table.app._thinker.slept == 0.4)
