@@ -12,10 +12,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Generator, Tensor
 
-from lifelong_agent.lessons import Lessons, no_lessons, read_lessons, recollect
+from lifelong_agent.lessons import Lessons, read_lessons, recollect, undisputed
 from lifelong_agent.neocortex import Neocortex, NeocortexConfig
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.sealed import read_sealed, write_sealed
@@ -51,7 +50,6 @@ class Consolidation:
         self.cortex = Neocortex(network, config)
         self.hippocampus, self.encoder = hippocampus, encoder
         self.path = None if directory is None else directory / FILE
-        self.last_game = 0  # up to which everything is consolidated
         self._readings: dict[int, Tensor] = {}
         if self.path is not None and self.path.exists():
             self._take_up_or_set_aside(self.path)
@@ -59,7 +57,7 @@ class Consolidation:
     def sleep(
         self, budget_s: float, generator: Generator, tell: Callable[[float], None] = lambda _: None
     ) -> SleepReport:
-        """Teach what was met since the last sleep that was kept, and rehearse the rest.
+        """Teach decisions that the networks do not know yet, and rehearse those they know.
 
         Args:
             budget_s: seconds that it may take.
@@ -70,34 +68,32 @@ class Consolidation:
             ValueError: if the outcome cannot be written.
         """
         started = time.monotonic()
-        recent, old = self._gather(tell)
+        lessons = self._gather(tell)
+        known = self.cortex.knows(lessons)
         left_s = started + budget_s - time.monotonic()
         if left_s <= 0:
             return SleepReport(False, "no time was left to teach the network")
-        report = self.cortex.consolidate(recent, old, left_s, generator, tell)
+        report = self.cortex.consolidate(
+            lessons.pick(~known), lessons.pick(known), left_s, generator, tell
+        )
         if report.accepted:
-            self.last_game = self.hippocampus.store.last_game()
             self._keep()
         return report
 
-    def _gather(self, tell: Callable[[float], None]) -> tuple[Lessons, Lessons]:
-        """Recent lessons and old ones."""
-        taught: list[tuple[str, bool, Trace]] = []
-        new = self.hippocampus.store.met_since(self.last_game)
-        for met in self.hippocampus.store.opponents():
+    def _gather(self, tell: Callable[[float], None]) -> Lessons:
+        """What is worth learning, of everybody met."""
+        taught: list[tuple[str, Trace]] = []
+        for game, opponent in self.hippocampus.store.opponents():
             tell(0.0)
-            found = [t for t in recollect(self.hippocampus, *met) if self._fits(t)]
-            taught += [(met[0], met in new, trace) for trace in found]
+            found = recollect(self.hippocampus, game, opponent)
+            taught += [(game, trace) for trace in found if self._fits(trace)]
             if len(taught) >= MOST_LESSONS:
                 break
+        taught = undisputed(taught)
+        games = sorted({game for game, _ in taught})
+        variants = [games.index(game) for game, _ in taught]
         guide = self.cortex.guide
-        if not any(is_recent for _, is_recent, _ in taught):
-            return no_lessons(guide), no_lessons(guide)
-        games = sorted({game for game, _, _ in taught})
-        variants = [games.index(game) for game, _, _ in taught]
-        lessons = read_lessons(guide, [trace for _, _, trace in taught], variants, self._readings)
-        recent = torch.tensor([r for _, r, _ in taught], device=lessons.value.device)
-        return lessons.pick(recent), lessons.pick(~recent)
+        return read_lessons(guide, [trace for _, trace in taught], variants, self._readings)
 
     def _fits(self, trace: Trace) -> bool:
         """Whether it was taken by a network of these sizes; older ones may have had others."""
@@ -115,8 +111,7 @@ class Consolidation:
             for key, tensor in network.state_dict().items()
             if not key.startswith("eyes.")
         }
-        notes = {"format": FORMAT, "encoder": self.encoder, "last_game": str(self.last_game)}
-        write_sealed(self.path, tensors, notes)
+        write_sealed(self.path, tensors, {"format": FORMAT, "encoder": self.encoder})
 
     def _take_up_or_set_aside(self, path: Path) -> None:
         try:
@@ -143,4 +138,3 @@ class Consolidation:
             whole = {k: t for k, t in network.state_dict().items() if k.startswith("eyes.")} | part
             check_tensors(network, whole, path)
             network.load_state_dict(whole)
-        self.last_game = min(int(notes["last_game"]), self.hippocampus.store.last_game())

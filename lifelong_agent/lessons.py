@@ -5,6 +5,7 @@ Which games are worth learning from is decided here; how a network learns from t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -14,8 +15,7 @@ from torch import Generator, Tensor
 
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.policy import DualStreamNetwork
-from memory import Episode, Hippocampus, Strategy, Trace, bend
-from memory.tactics import TacticsConfig, weigh
+from memory import Episode, Hippocampus, Trace
 
 BEST_GAMES = 3
 """Of the games against one opponent, so many of the best, the latest first, are taught."""
@@ -63,42 +63,49 @@ class Lessons:
 
 
 def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
-    """Decisions against somebody, with the policy that is to be learned.
+    """Decisions of the best games against somebody, with the policy that is to be learned.
 
-    - Those of the best games, the latest of those with the best result that was reached; a lost
-      game is none. The policy is 0.7 for the action that memory now believes in most among those
-      that were tried (hope for others is for play; what is taught has been shown to work), and
-      0.3 times the shipped network's own probabilities, so that other ways stay open to trial.
-    - Those of known mistakes: the shipped network's probabilities under the lid of the strategy.
+    The best are the latest of those with the best result that was reached; lost games teach
+    nothing. A situation that came up several times is given once, as it was met last.
 
-    A situation that came up several times is given once, as it was met last.
+    The policy is 0.7 for the action that memory now believes in most among those that were tried
+    and are no known mistake (hope for others is for play; what is taught has been shown to work),
+    and 0.3 times the shipped network's own probabilities, so that other ways stay open to trial.
     """
     episodes = list(hippocampus.store.read_episodes(game, opponent))
     latest = {trace.code: trace for episode in best_games(episodes) for trace in episode.traces}
+    mistakes = _mistakes(hippocampus, game, opponent)
     taught = []
     for trace in latest.values():
         beliefs = {a: b.value for a, b in hippocampus.answers(game, opponent, trace.code).items()}
-        tried = beliefs or {trace.action: trace.returns}
-        favourite = max(tried, key=lambda a: (tried[a], a == trace.action))
+        sound = {a: v for a, v in beliefs.items() if (trace.code, a) not in mistakes}
+        favourite = max(sound, key=lambda a: (sound[a], a == trace.action), default=trace.action)
         policy = DOUBT * trace.policy
         policy[favourite] += 1 - DOUBT
         taught.append(replace(trace, policy=policy))
-    mistakes = _mistakes(hippocampus, game, opponent)
-    return taught + [trace for trace in mistakes if trace.code not in latest]
+    return taught
 
 
-def _mistakes(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]:
-    """Where bad strategies began, with the policy under their lid."""
-    bad: dict[int, list[Strategy]] = {}
-    for strategy in hippocampus.book.read(game, opponent):
-        if strategy.verdict == "bad":
-            bad.setdefault(strategy.code, []).append(strategy)
-    evidence = [strategies[0].evidence[-1] for strategies in bad.values()]
-    config, found = TacticsConfig(), []
-    for _, trace in hippocampus.store.read_traces(evidence).values():
-        tactics = weigh(bad[trace.code], (), opponent, len(trace.policy), config)
-        found.append(replace(trace, policy=bend(trace.policy, tactics, config.lid)))
-    return found
+def _mistakes(hippocampus: Hippocampus, game: str, opponent: str) -> set[tuple[int, int]]:
+    """Situations and actions with which bad strategies begin."""
+    noted = hippocampus.book.read(game, opponent)
+    return {(s.code, s.actions[0]) for s in noted if s.verdict == "bad"}
+
+
+def undisputed(taught: Sequence[tuple[str, Trace]]) -> list[tuple[str, Trace]]:
+    """Lessons without those of a situation in which most others teach another action.
+
+    Against one opponent this may be right and against another that: only the hippocampus knows
+    who is on the other side. Of as many votes each, those win that were given first.
+
+    Args:
+        taught: game and decision, the opponents met last first.
+    """
+    votes: dict[tuple[str, int], Counter[int]] = {}
+    for game, trace in taught:
+        votes.setdefault((game, trace.code), Counter())[int(trace.policy.argmax())] += 1
+    winners = {place: counted.most_common(1)[0][0] for place, counted in votes.items()}
+    return [(g, t) for g, t in taught if int(t.policy.argmax()) == winners[g, t.code]]
 
 
 def best_games(episodes: Sequence[Episode]) -> list[Episode]:
@@ -136,6 +143,8 @@ def read_lessons(
         values = np.stack([getattr(trace, name) for trace in traces])  # a copy: they are read-only
         return torch.from_numpy(values).to(device)
 
+    if not traces:
+        return no_lessons(network)
     policy = stack("policy").float()
     return Lessons(
         torch.stack([known[trace.code] for trace in traces]), stack("state").float(),

@@ -26,6 +26,8 @@ from lifelong_agent.policy import DualStreamNetwork
 from memory import SleepReport
 
 Weights = dict[str, Tensor]
+SHARES = (1.0, 0.5, 0.25)
+"""Of the way from the old weights to those that were taught, the first that passes is gone."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class NeocortexConfig:
         average_often: and the probability with which a step applies it.
         max_gradient: norm to which each network's gradient is clipped.
         dreams: situations between remembered ones that count as old decisions.
-        slack: by how many nats the answers to old decisions may move away.
+        slack: by how many nats the answers to old decisions may move away in one sleep,
+        limit: and how far away they may be, after many, if they move away at all.
         enough: divergence in nats up to which a recent decision counts as learned.
     """
 
@@ -58,6 +61,7 @@ class NeocortexConfig:
     max_gradient: float = 1.0
     dreams: int = 512
     slack: float = 0.02
+    limit: float = 0.1
     enough: float = 0.1
 
 
@@ -116,12 +120,14 @@ class Night:
 
 
 @torch.no_grad()
-def weakest(network: DualStreamNetwork, lessons: Lessons) -> float:
-    """The largest divergence of any decision, in nats; infinite if a greedy choice is another."""
+def knows(network: DualStreamNetwork, lessons: Lessons, enough: float) -> Tensor:
+    """(N,) bool: whether the greedy choice is right, and the answer off by no more than `enough`.
+
+    A game is as good as its weakest decision; a mean would hide it.
+    """
     log_probs = answer(network, lessons)[0]
-    if not torch.equal(log_probs.argmax(1), lessons.policy.argmax(1)):
-        return float("inf")
-    return float(F.kl_div(log_probs, lessons.policy, reduction="none").sum(1).max())
+    off = F.kl_div(log_probs, lessons.policy, reduction="none").sum(1)
+    return (log_probs.argmax(1) == lessons.policy.argmax(1)) & (off <= enough)
 
 
 class Neocortex:
@@ -151,7 +157,7 @@ class Neocortex:
         generator: Generator,
         tell: Callable[[float], None] = lambda _: None,
     ) -> SleepReport:
-        """Teach both networks, examine them, and keep the outcome or roll it back.
+        """Teach both networks, examine them, and keep the outcome, part of it, or nothing.
 
         They are kept only if of both the marks for old decisions and for dreams that were not
         taught do not fall, and those for recent ones rise. Rolled back, both are what they were,
@@ -160,7 +166,7 @@ class Neocortex:
 
         Args:
             recent: decisions to be learned.
-            old: decisions not to be forgotten; may be empty.
+            old: decisions that were learned, not to be forgotten; may be empty.
             budget_s: seconds that it may take, the examination included.
             generator: draws batches and dreams; on the networks' device.
             tell: told the share that is done, in [0, 1].
@@ -172,29 +178,38 @@ class Neocortex:
             raise ValueError(f"a sleep needs a positive budget of seconds, not {budget_s}")
         if not len(recent):
             return SleepReport(False, "nothing new to learn")
-        if self._is_learned(recent):
-            return SleepReport(False, "it knew all of it already")
         started = time.monotonic()
         night = self._prepare(recent, old, generator)
         before = [examine(network, recent, *night.exam) for network in self.networks]
-        deadline = started + budget_s - 2 * (time.monotonic() - started)  # it is examined again
+        deadline = started + budget_s - 4 * (time.monotonic() - started)  # for the examinations
         saved = [copy.deepcopy(network.state_dict()) for network in self.networks]
         try:
             self._teach(night, deadline, generator, tell)
-            after = [examine(network, recent, *night.exam) for network in self.networks]
+            report = self._accept(night, before, saved)
         except BaseException:
-            self._restore(saved)
+            self._mix(saved, saved, 0.0)
             raise
-        fast_report, slow_report = map(self._judge, before, after)
-        report = slow_report if fast_report.accepted else fast_report
-        if not report.accepted:
-            self._restore(saved)
         tell(1.0)
         return report
 
-    def _restore(self, saved: list[Weights]) -> None:
-        for network, weights in zip(self.networks, saved, strict=True):
-            network.load_state_dict(weights)
+    def _accept(self, night: Night, before: list[Marks], saved: list[Weights]) -> SleepReport:
+        """Keep all that was learned; if that costs too much, half the way to it, or a quarter."""
+        taught = [copy.deepcopy(network.state_dict()) for network in self.networks]
+        for share in SHARES:
+            self._mix(saved, taught, share)
+            after = [examine(network, night.recent, *night.exam) for network in self.networks]
+            fast_report, slow_report = map(self._judge, before, after)
+            report = slow_report if fast_report.accepted else fast_report
+            if report.accepted:
+                return report
+        self._mix(saved, saved, 0.0)
+        return report
+
+    @torch.no_grad()
+    def _mix(self, saved: list[Weights], taught: list[Weights], share: float) -> None:
+        """Weights between those before and those after, exactly the one or the other at 0 and 1."""
+        for network, old, new in zip(self.networks, saved, taught, strict=True):
+            network.load_state_dict({name: old[name].lerp(new[name], share) for name in old})
 
     def _prepare(self, recent: Lessons, old: Lessons, generator: Generator) -> Night:
         """Remembered decisions and dreams, to be taught and to be asked."""
@@ -226,12 +241,10 @@ class Neocortex:
             share = min(0.99, max(late, (step + 1) / self.config.most_steps))
             tell(share)
 
-    def _is_learned(self, recent: Lessons) -> bool:
-        """Whether both networks would take every recent decision: a chain is as its weakest link.
-
-        All greedy choices have to be right, and no answer may be off by more than `enough`.
-        """
-        return all(weakest(network, recent) <= self.config.enough for network in self.networks)
+    def knows(self, lessons: Lessons) -> Tensor:
+        """(N,) bool: which decisions both networks have learned."""
+        fast, slow = (knows(network, lessons, self.config.enough) for network in self.networks)
+        return fast & slow
 
     def _set_rates(self, optimizer: Adam, share: float) -> None:
         """Full until half is done, then linearly towards 0."""
@@ -273,7 +286,8 @@ class Neocortex:
     def _judge(self, before: Marks, after: Marks) -> SleepReport:
         old = f"{-before.old:.3f} to {-after.old:.3f} nats"
         new = f"{-before.new:.3f} to {-after.new:.3f} nats"
-        if after.old < before.old - self.config.slack:
+        least = min(before.old, max(before.old - self.config.slack, -self.config.limit))
+        if after.old < least:
             return SleepReport(False, f"old skill would fall (off by {old}), rolled back")
         if not after.new > before.new:
             return SleepReport(False, f"nothing was learned (off by {new}), rolled back")

@@ -217,11 +217,6 @@ class Store(Database):
         query = "SELECT game, opponent FROM games GROUP BY game, opponent ORDER BY MAX(id) DESC"
         return list(self.connection.execute(query))
 
-    def met_since(self, game_id: int) -> set[tuple[str, str]]:
-        """(game, opponent) of everybody met after a game."""
-        query = "SELECT DISTINCT game, opponent FROM games WHERE id > ?"
-        return set(self.connection.execute(query, (game_id,)))
-
     def count(self, table: str) -> int:
         """Rows of one of `TABLES`."""
         assert table in TABLES

@@ -12,7 +12,14 @@ import envs
 from envs import legal_of
 from lifelong_agent import LifelongAgent
 from lifelong_agent.lessons import Lessons, answer, dream, read_lessons, recollect
-from lifelong_agent.neocortex import Neocortex, NeocortexConfig, divergence, examine, teachable
+from lifelong_agent.neocortex import (
+    Marks,
+    Neocortex,
+    NeocortexConfig,
+    divergence,
+    examine,
+    teachable,
+)
 from lifelong_agent.policy import DualStreamNetwork
 from memory import Hippocampus, Trace, fingerprint
 from selfplay.adapt import frozen_losses, play_live, winning_opponents
@@ -122,6 +129,7 @@ def test_what_would_cost_old_skill_is_rolled_back_bit_for_bit(
     grown: Neocortex, old: Lessons
 ) -> None:
     cortex = copy.deepcopy(grown)
+    cortex.config = replace(ALL, slack=0.02)
     contrary = replace(old, policy=old.policy.roll(1, 1))
     before = weights(cortex)
     seen = []
@@ -198,6 +206,33 @@ def test_a_forbidden_action_costs_nothing_and_is_never_chosen(network, old) -> N
     marks = examine(network, lessons, lessons)
     assert -5 < marks.new < 0
     assert int(answer(network, lessons)[0].argmax(1).max()) < 3
+
+
+def test_half_of_what_costs_too_much_is_kept_if_that_passes(grown, recent, old, nothing) -> None:
+    full, part = copy.deepcopy(grown), copy.deepcopy(grown)
+    full.config = replace(ALL, slack=1e9, limit=1e9)
+    full.consolidate(recent, nothing, 60, chance())
+    cost = -examine(full.slow, recent, old).old
+    part.config = replace(ALL, slack=0.6 * cost, limit=1e9)
+    night = part._prepare(recent, old, chance())
+    before = [examine(network, recent, old) for network in part.networks]
+    saved = [copy.deepcopy(network.state_dict()) for network in part.networks]
+    part._mix(saved, [network.state_dict() for network in full.networks], 1.0)
+    assert part._accept(night, before, saved).accepted
+    assert -examine(part.slow, recent, old).old < 0.7 * cost
+    halfway = [a.lerp(b, 0.5) for a, b in zip(weights(grown), weights(full), strict=True)]
+    assert all(torch.allclose(a, b) for a, b in zip(weights(part), halfway, strict=True))
+
+
+def test_drift_over_many_sleeps_has_a_limit(grown) -> None:
+    grown = copy.deepcopy(grown)
+    grown.config = replace(ALL, slack=0.04, limit=0.1)
+    judge = grown._judge
+    assert judge(Marks(-0.05, -1), Marks(-0.08, -0.5)).accepted
+    assert not judge(Marks(-0.05, -1), Marks(-0.095, -0.5)).accepted  # too much at once
+    assert not judge(Marks(-0.08, -1), Marks(-0.11, -0.5)).accepted  # too much in all
+    assert judge(Marks(-0.2, -1), Marks(-0.19, -0.5)).accepted  # better than before
+    assert not judge(Marks(-0.2, -1), Marks(-0.21, -0.5)).accepted
 
 
 def test_neither_keys_nor_carried_states_are_touched_by_sleep(grown, network, old) -> None:
