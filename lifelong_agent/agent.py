@@ -113,7 +113,7 @@ class LifelongAgent:
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
         self.episode, self._scenes = Episode(game, opponent), {}
-        self._impression = self.acquaintances.meet(game)
+        self._impression = self.acquaintances.meet(game, opponent)
         self._state = self.network.initial_state(1)
 
     @property
@@ -169,7 +169,7 @@ class LifelongAgent:
         if self.episode.traces:
             last = self.episode.traces[-1]
             self._impression.see((last.code, last.action, code))
-        likeness = self._impression.nearest(besides=self.episode.opponent)
+        likeness = self._impression.nearest()
         return None if likeness is None else likeness.opponent
 
     def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:
@@ -233,7 +233,7 @@ class LifelongAgent:
             f"lost {record.losses}."
         ]
         assert self._impression is not None
-        likeness = self._impression.nearest(besides=episode.opponent)
+        likeness = self._impression.nearest()
         if likeness is not None:
             answers = likeness.same + likeness.other
             notes.append(

@@ -16,7 +16,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from lifelong_agent.keys import LEARNED, KeyEncoder
+from lifelong_agent.keys import KeyEncoder
 from memory import MemoryDamagedError
 from memory.attributes import AttributeConfig, AttributeDictionary
 from memory.traces import Floats
@@ -24,6 +24,7 @@ from memory.traces import Floats
 FILE = "attributes.safetensors"
 SET_ASIDE = "attributes.damaged.safetensors"
 PATCHES = 4  # of a crop, each way
+GIST = 16  # numbers of a reading, those in which readings differ most
 GIST_WEIGHT = 2.0  # the gist has unit length, the patches' light is between -1 and 1
 NO_CODE = -1
 
@@ -41,7 +42,7 @@ def tokens(
         crop: side of a look in pixels.
 
     Returns:
-        (N, R, 16 C + 48) float32: mean light of 4x4 patches of the crop in [-1, 1), and the gist.
+        (N, R, 16 C + 16) float32: mean light of 4x4 patches of the crop in [-1, 1), and the gist.
     """
     num, looks = fixations.shape[:2]
     windows = frames.unfold(2, crop, 1).unfold(3, crop, 1)  # a view of all places, no copy
@@ -50,7 +51,7 @@ def tokens(
     row = fixations.new_tensor(range(num))[:, None]
     crops = windows[row, :, corner[..., 0], corner[..., 1]].flatten(0, 1).float() / 128 - 1
     light = F.adaptive_avg_pool2d(crops, PATCHES).view(num, looks, -1)
-    gist = GIST_WEIGHT * keys.gist(readings).to(light.device)
+    gist = GIST_WEIGHT * F.normalize(keys.gist(readings)[:, :GIST], dim=1).to(light.device)
     both = F.pad(light, (0, gist.shape[1]))
     both[..., light.shape[2] :] = gist[:, None]
     described: Floats = both.cpu().numpy()
@@ -74,7 +75,7 @@ class Describer:
         directory: Path | None = None,
         config: AttributeConfig | None = None,
     ) -> None:
-        self.size = channels * PATCHES**2 + LEARNED
+        self.size = channels * PATCHES**2 + GIST
         self.config, self.encoder = config or AttributeConfig(warm_up=768), encoder
         self.path = None if directory is None else directory / f"{encoder}.{FILE}"
         self.dictionary = self._blank()

@@ -50,10 +50,11 @@ class Impression:
 
     Args:
         known: the answers of everybody in this variant.
+        besides: who is left out: the name that they gave.
     """
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    def __init__(self, known: Known, besides: str = "") -> None:
+        self._known, self._besides = known, besides
         self._found: dict[str, Likeness] = {}
 
     def see(self, step: Step) -> None:
@@ -63,7 +64,11 @@ class Impression:
         answers that were this one, q that of all others' answers, both as (n + 1/2) / (N + 1).
         """
         code, action, following = step
-        met = self._known.get((code, action), {})
+        met = {
+            name: counts
+            for name, counts in self._known.get((code, action), {}).items()
+            if name != self._besides
+        }
         times, total = _count_all(met.values(), following)
         for name, counts in met.items():
             likeness = self._found.setdefault(name, Likeness(name))
@@ -73,11 +78,15 @@ class Impression:
             others = _share(times - own, total - number)
             likeness.log_odds += math.log(_share(own, number) / others)
 
-    def nearest(self, besides: str = "") -> Likeness | None:
-        """The most plausible opponent but one, if they may be taken for each other."""
-        found = (likeness for name, likeness in self._found.items() if name != besides)
-        best = max(found, key=lambda likeness: likeness.log_odds, default=None)
-        return best if best is not None and best.is_alike else None
+    def nearest(self) -> Likeness | None:
+        """The most plausible opponent, if they may be taken for each other.
+
+        Two who have both answered so are none: what they taught together counts then anyway.
+        """
+        found = sorted(self._found.values(), key=lambda likeness: -likeness.log_odds)
+        best, *others = found or [Likeness("")]
+        is_doubtful = others and best.log_odds - others[0].log_odds < LEAST_LOG_ODDS
+        return None if is_doubtful or not best.is_alike else best
 
 
 class Acquaintances:
@@ -91,11 +100,11 @@ class Acquaintances:
         self._store = store
         self._by_game: dict[str, Known] = {}
 
-    def meet(self, game: str) -> Impression:
-        """A game of a variant begins."""
+    def meet(self, game: str, besides: str = "") -> Impression:
+        """A game of a variant begins; whom they play like `besides` that name is to be told."""
         if game not in self._by_game:
             self._by_game[game] = self._read(game)
-        return Impression(self._by_game[game])
+        return Impression(self._by_game[game], besides)
 
     def note(self, episode: Episode) -> None:
         """A game was finished and stored."""

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lifelong_agent import LifelongAgent
-from lifelong_agent.keys import LEARNED, KeyEncoder
-from lifelong_agent.looks import SET_ASIDE, Describer, tokens
+from lifelong_agent.keys import KeyEncoder
+from lifelong_agent.looks import GIST, SET_ASIDE, Describer, tokens
 from memory.attributes import AttributeConfig
 from tests.lifelong_agent.test_consolidation import make_network, play
 
@@ -19,8 +19,8 @@ QUICK = AttributeConfig(warm_up=120, settle=40)
 def make_looks(num: int, seed: int = 0) -> np.ndarray:
     """Looks of a few kinds, with noise."""
     rng = np.random.default_rng(seed)
-    kinds = np.random.default_rng(9).standard_normal((6, 96))
-    noise = 0.05 * rng.standard_normal((num, 96))
+    kinds = np.random.default_rng(9).standard_normal((6, 64))
+    noise = 0.05 * rng.standard_normal((num, 64))
     return (kinds[rng.integers(6, size=num)] + noise).astype(np.float32)
 
 
@@ -35,7 +35,7 @@ def test_a_token_is_the_light_of_its_crop_and_the_gist_of_the_frame() -> None:
     keys = KeyEncoder.unfitted(20)
     readings = torch.randn(2, 20, generator=torch.Generator().manual_seed(0))
     found = tokens(frames, fixations, readings, keys, 8)
-    assert found.shape == (2, 2, 48 + LEARNED)
+    assert found.shape == (2, 2, 48 + GIST)
     light = found[..., :48].reshape(2, 2, 3, 4, 4)
     assert light[0] == pytest.approx(0)
     assert light[1, 0] == pytest.approx(0)  # shifted inside the frame
@@ -56,7 +56,7 @@ def test_nothing_is_named_before_enough_was_seen_and_then_alike_looks_are_named_
     assert names
     assert bits is not None
     assert len(bits) == 16
-    assert describer.see(kind + 0.01) == (names, bits)
+    assert describer.see(kind + 1e-4) == (names, bits)
     assert any(describer.see(one[None])[0] != names for one in other)
     assert all(name[0] in "ABCDEFGH" and 1 <= int(name[1:]) <= 16 for name in names)
 

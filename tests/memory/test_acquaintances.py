@@ -20,8 +20,8 @@ def make_memory(folder: Path | None = None) -> Hippocampus:
     return memory
 
 
-def impression_of(memory: Hippocampus, situations: list[int]) -> Impression:
-    impression = Acquaintances(memory.store).meet("connect")
+def impression_of(memory: Hippocampus, situations: list[int], besides: str = "") -> Impression:
+    impression = Acquaintances(memory.store).meet("connect", besides)
     for step in steps(make_episode(situations, 0)):
         impression.see(step)
     return impression
@@ -43,7 +43,15 @@ def test_a_stranger_who_answers_alike_is_taken_for_the_one_they_play_like() -> N
     assert impression_of(memory, BEN).nearest().opponent == "ben"
     assert impression_of(memory, [1, 2]).nearest() is None  # too early to tell
     assert impression_of(memory, [1, 2, 9, 8]).nearest() is None  # nobody answered so
-    assert impression_of(memory, ANA).nearest(besides="ana") is None
+    assert impression_of(memory, ANA, "ana").nearest() is None
+
+
+def test_two_who_answer_alike_are_not_told_apart() -> None:
+    memory = make_memory()
+    memory.remember(make_episode(ANA, -1, "ana's twin"), "v")
+    memory.remember(make_episode(ANA, -1, "ana's twin"), "v")
+    assert impression_of(memory, ANA).nearest() is None
+    assert impression_of(memory, ANA, "ana's twin").nearest().opponent == "ana"
 
 
 def test_nobody_is_recognised_in_another_variant() -> None:
