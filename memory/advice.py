@@ -23,6 +23,8 @@ class AdviceConfig:
         shared: weight of what was learned against others, for a situation that is new with
             this opponent.
         alike: weight of what was learned against one who plays alike, in the same case.
+        win: an answer above this is a known win;
+        certainty: it counts as so much better than was expected, at least.
         neighbour: weight of the nearest other situations.
         reach: squared distance at which a neighbour's weight has fallen to 1 / e.
         neighbours: K.
@@ -32,6 +34,8 @@ class AdviceConfig:
     bound: float = 2.0
     shared: float = 0.5
     alike: float = 0.9
+    win: float = 0.5
+    certainty: float = 0.5
     neighbour: float = 0.25
     reach: float = 0.05
     neighbours: int = 8

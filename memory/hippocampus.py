@@ -188,7 +188,7 @@ class Hippocampus:
         What was learned against this very opponent counts in full; of actions that are new with
         them, what was learned against one who plays alike counts nearly as much, and what was
         learned against others in part; if the situation itself is new, its nearest neighbours
-        whisper.
+        whisper. An action that is known to win is not given up for a hope, whatever network hopes.
 
         Args:
             game: the variant.
@@ -202,6 +202,9 @@ class Hippocampus:
         config = self.advice_config
         own = self.answers(game, opponent, code)
         shared = self.answers(game, EVERYONE, code)
+        best = max((answer.value for answer in own.values()), default=0.0)
+        if best > config.win:
+            value = min(value, best - config.certainty)
         like = {} if alike is None else self.answers(game, alike, code)
         advice = np.zeros(num_actions, np.float32)
         for weight, answers in ((config.shared, shared), (config.alike, like), (1.0, own)):
