@@ -87,9 +87,9 @@ def test_the_agent_names_attributes_and_files_strategies_under_them(tmp_path: Pa
     agent.describer = Describer(3, agent.encoder, tmp_path, AttributeConfig(warm_up=160))
     for seed in range(40):
         play(agent, "ana", -1, seed)
-    started = time.monotonic()
+    started_s = time.process_time()
     agent.describer.sleep()
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started_s < 3  # of a core, however busy the machine is
     agent.begin_game("a", "ben")
     picture = np.full((3, 16, 16), 90, np.uint8)
     decision = agent.act({"observation": picture, "action_mask": np.ones(3, bool)})
