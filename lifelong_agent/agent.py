@@ -7,98 +7,49 @@ then `sleep`. It is told the observation and what is legal, never which game it 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lifelong_agent.consolidation import Consolidation
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
+from lifelong_agent.looks import Describer, tokens
+from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.records import AgentObservation, Decision, GameSummary, Record
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from memory import (
+    Acquaintances,
+    Encoder,
     Episode,
     Hippocampus,
-    Recalled,
+    Impression,
     SleepReport,
     Strategy,
+    Tactician,
     Trace,
+    Woken,
     advise,
+    bend,
     fingerprint,
     sleep,
 )  # fmt: skip
+from memory.traces import Floats
 
 PRETRAINED = Path(__file__).parent / "pretrained"
-
-
-class AgentObservation(TypedDict):
-    """What the agent is shown: the form of the PettingZoo views.
-
-    `observation` is a (C, H, W) uint8 frame from the agent's seat, `action_mask` (A,) bool.
-    """
-
-    observation: npt.ArrayLike | Tensor
-    action_mask: npt.ArrayLike | Tensor
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the agent does, and why.
-
-    Attributes:
-        actions: (1,) int64.
-        probabilities: (1, A) float32, after memory's advice.
-        value: (1,) float32, the result the network expects, about -1 to 1.
-        fixations: (1, R, 2) int64, where it looked, in pixels.
-        saliency: (1, R, G, G) float32 log-probabilities of looking.
-        attributes: names of the attributes recognised in the frame.
-        recalled: the memories that spoke.
-    """
-
-    actions: Tensor
-    probabilities: Tensor
-    value: Tensor
-    fixations: Tensor
-    saliency: Tensor
-    attributes: tuple[str, ...]
-    recalled: tuple[Recalled, ...]
-
-
-@dataclass(frozen=True)
-class GameSummary:
-    """What a game taught.
-
-    Attributes:
-        result: 1 won, 0 drawn, -1 lost.
-        good: strategies that are now known to be good.
-        bad: strategies that are now known to be bad.
-        undetermined: strategies noted, but not proven either way.
-    """
-
-    result: float
-    good: tuple[Strategy, ...]
-    bad: tuple[Strategy, ...]
-    undetermined: tuple[Strategy, ...]
-
-
-@dataclass(frozen=True)
-class Record:
-    """The agent's games against somebody, from its side."""
-
-    games: int
-    wins: int
-    draws: int
-    losses: int
 
 
 class LifelongAgent:
     """A network with a lifelong memory.
 
     Args:
-        network: trained weights; used as they are.
+        network: trained weights; they are never changed. What sleep teaches is kept beside the
+            memory, in networks that begin as copies of this one.
         memory: folder of the memory, made if it is missing; None keeps it in RAM.
         keys: how readings become keys.
         trained_games: the variants that the network was trained on, as far as is known.
@@ -117,9 +68,16 @@ class LifelongAgent:
         self.network = network.eval()
         self.trained_games = trained_games
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
-        self.encoder = _version(network)
-        self.hippocampus = Hippocampus.open(memory, KEY_SIZE)
+        self.encoder = _version(network, self.keys)
+        encoder = Encoder(self.encoder, self._keys_of)
+        self.hippocampus = Hippocampus.open(memory, KEY_SIZE, encoder=encoder)
+        self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
+        self.tactician = Tactician(self.hippocampus.book)
+        self.acquaintances = Acquaintances(self.hippocampus.store)
+        self._impression: Impression | None = None
+        self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
         self.episode: Episode | None = None
+        self._scenes: dict[int, bytes] = {}
         self._state = network.initial_state(1)
 
     @classmethod
@@ -143,9 +101,19 @@ class LifelongAgent:
         return cls(network, memory, keys, trained_games(directory))
 
     def save(self, directory: Path) -> None:
-        """Write network and keys (never pickle); the memory has its own folder."""
+        """Write the network as it was before any sleep, and keys (never pickle).
+
+        The memory has its own folder, and in it what sleep taught.
+        """
         games = list(self.trained_games)
         save_network(directory, self.network, self.keys.tensors(), games=games)
+
+    @torch.no_grad()
+    def _keys_of(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """(N, C, H, W) frames to their (N, D) keys, for a memory that an older network made."""
+        frames = torch.from_numpy(pixels).to(self.network.policy_head.weight.device)
+        keys: Floats = self.keys(self.network.eyes(frames).reading, frames).numpy()
+        return keys
 
     def begin_game(self, game: str, opponent: str) -> None:
         """A new game against somebody; an unfinished one is forgotten.
@@ -155,8 +123,14 @@ class LifelongAgent:
         """
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
-        self.episode = Episode(game, opponent)
+        self.episode, self._scenes = Episode(game, opponent), {}
+        self._impression = self.acquaintances.meet(game, opponent)
         self._state = self.network.initial_state(1)
+
+    @property
+    def awake(self) -> DualStreamNetwork:
+        """The network that acts: the shipped one and what sleep has taught it."""
+        return self.consolidation.cortex.slow
 
     @torch.inference_mode()
     def act(self, obs: AgentObservation) -> Decision:
@@ -169,28 +143,54 @@ class LifelongAgent:
         if self.episode is None:
             raise RuntimeError("begin_game comes before act")
         frame, legal = self._checked(obs)
-        thought = self.network(frame, legal, self._state)
+        thought = self.awake(frame, legal, self._state)
+        instinct = self.network.think(thought.percept, legal, self._state)
         pixels, policy = frame[0].cpu().numpy(), thought.log_probs.exp()[0].cpu().numpy()
         value = float(thought.value[0])
         code, key = fingerprint(pixels), self.keys(thought.percept.reading, frame)[0].numpy()
         advice = self.hippocampus.advise(
-            self.episode.game, self.episode.opponent, code, key, value, len(policy)
+            self.episode.game, self.episode.opponent, code, key, value, len(policy),
+            self._recognise(code),
+        )  # fmt: skip
+        attributes = self._describe(frame, thought.percept, code)
+        tactics = self.tactician.consult(
+            self.episode.game, self.episode.opponent, code, self._scenes.get(code), len(policy)
         )
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
+        probabilities = bend(probabilities, tactics, self.tactician.config.lid)
         action = int(probabilities.argmax())
         self.episode.traces.append(
             Trace(
                 code, key, pixels, self._state[0].cpu().numpy(),
                 thought.percept.fixations[0].cpu().numpy(), action, legal[0].cpu().numpy(),
-                policy, value, recalled=advice.recalled,
+                instinct.log_probs.exp()[0].cpu().numpy(), value, recalled=advice.recalled,
             )
         )  # fmt: skip
         self._state = thought.state
         return Decision(
             torch.tensor([action]), torch.from_numpy(probabilities)[None], thought.value,
-            thought.percept.fixations, thought.percept.saliency, (), advice.recalled,
+            thought.percept.fixations, thought.percept.saliency, attributes, advice.recalled,
         )  # fmt: skip
+
+    def _recognise(self, code: int) -> str | None:
+        """Take in how the other side has answered, and tell whom else they play like."""
+        assert self.episode is not None
+        assert self._impression is not None
+        if self.episode.traces:
+            last = self.episode.traces[-1]
+            self._impression.see((last.code, last.action, code))
+        likeness = self._impression.nearest()
+        return None if likeness is None else likeness.opponent
+
+    def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:
+        """Name what the looks show; the situation is filed under it when the game ends."""
+        crop = self.network.config.eyes.crop
+        (looks,) = tokens(frame, percept.fixations, percept.reading, self.keys, crop)
+        names, bits = self.describer.see(looks)
+        if bits is not None:
+            self._scenes[code] = bits
+        return names
 
     def _checked(self, obs: AgentObservation) -> tuple[Tensor, Tensor]:
         device = self._state.device
@@ -220,18 +220,66 @@ class LifelongAgent:
             raise RuntimeError("begin_game comes before end_game")
         if not -1 <= result <= 1:
             raise ValueError(f"a result is between -1 and 1, not {result}")
-        self.episode.result = float(result)
-        strategies = self.hippocampus.remember(self.episode, self.encoder)
+        episode = self.episode
+        episode.result = float(result)
+        self.hippocampus.book.note_scenes(self._scenes)
+        strategies = self.hippocampus.remember(episode, self.encoder)
         self.episode = None
+        self.acquaintances.note(episode)
+        self.tactician.refresh()
 
         def those(verdict: str) -> tuple[Strategy, ...]:
             return tuple(s for s in strategies if s.verdict == verdict)
 
-        return GameSummary(result, those("good"), those("bad"), those("undetermined"))
+        return GameSummary(
+            result, those("good"), those("bad"), those("undetermined"), self._notes(episode)
+        )
 
-    def sleep(self, budget_s: float = 3.0) -> SleepReport:
-        """Replay the remembered games until their values are settled or time is up."""
-        return sleep(self.hippocampus, budget_s)
+    def _notes(self, episode: Episode) -> tuple[str, ...]:
+        """What there is to say about an opponent after a game, every number from the records."""
+        record = self.record(episode.opponent)
+        times = "once" if record.games == 1 else f"{record.games} times"
+        notes = [
+            f"I have met {episode.opponent} {times}: I won {record.wins}, drew {record.draws} and "
+            f"lost {record.losses}."
+        ]
+        assert self._impression is not None
+        likeness = self._impression.nearest()
+        if likeness is not None:
+            answers = likeness.same + likeness.other
+            notes.append(
+                f"Plays like {likeness.opponent}: {likeness.same} of {answers} answers of this "
+                "game I know from there."
+            )
+        return tuple(notes)
+
+    def sleep(
+        self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
+        """Settle the values of remembered games, learn attributes, teach the network.
+
+        Args:
+            budget_s: seconds that it may take.
+            tell: told the share that is done, in [0, 1]; if it raises `Woken`, the network stays
+                as it was.
+
+        Raises:
+            ValueError: for a budget that is not positive, or if the outcome cannot be written.
+        """
+        started = time.monotonic()
+        settled = sleep(self.hippocampus, budget_s / 3)
+        self.describer.sleep()
+        self.tactician.refresh()
+        self.acquaintances.refresh()
+        chance = torch.Generator(self._state.device)
+        chance.manual_seed(self.hippocampus.store.sleep_count())
+        try:
+            left_s = started + budget_s - time.monotonic()
+            taught = self.consolidation.sleep(max(left_s, 0.0), chance, tell)
+        except Woken:
+            taught = SleepReport(False, "woken up, the network is as it was")
+        accepted = settled.accepted or taught.accepted
+        return SleepReport(accepted, f"{settled.reason}; {taught.reason}")
 
     def record(self, opponent: str) -> Record:
         """The games against somebody, over all games and variants."""
@@ -257,9 +305,9 @@ def _keys(tensors: dict[str, Tensor], network: DualStreamNetwork, path: Path) ->
     return KeyEncoder(tensors["mean"], tensors["projection"])
 
 
-def _version(network: DualStreamNetwork) -> str:
+def _version(network: DualStreamNetwork, keys: KeyEncoder) -> str:
     """A short name of the weights that make the keys."""
     digest = hashlib.blake2b(digest_size=6)
-    for tensor in network.eyes.state_dict().values():
+    for tensor in (*network.eyes.state_dict().values(), *keys.tensors().values()):
         digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
     return digest.hexdigest()

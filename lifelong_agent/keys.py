@@ -48,9 +48,13 @@ class KeyEncoder:
         """What it is made of, by name."""
         return {"mean": self.mean, "projection": self.projection}
 
+    def gist(self, readings: Tensor) -> Tensor:
+        """The learned half of the keys alone: (N, 48) of unit length."""
+        return F.normalize((readings.cpu() - self.mean) @ self.projection, dim=1)
+
     def __call__(self, readings: Tensor, frames: Tensor) -> Tensor:
         """Make keys."""
-        learned = F.normalize((readings.cpu() - self.mean) @ self.projection, dim=1)
+        learned = self.gist(readings)
         separated = F.normalize(sketch(frames.cpu()), dim=1)
         both = torch.cat([learned, SKETCH_WEIGHT * separated], 1)
         return F.normalize(both, dim=1)

@@ -105,7 +105,7 @@ def normalise(advantages: Tensor, groups: Tensor) -> Tensor:
         (T, N), not of the argument's memory.
     """
     normal = torch.empty_like(advantages)
-    for group in groups.unique():
+    for group in groups.unique():  # type: ignore[no-untyped-call]
         rows = groups == group
         part = advantages[:, rows]
         normal[:, rows] = (part - part.mean()) / (part.std(correction=0) + 1e-8)

@@ -156,7 +156,8 @@ class Fovea(nn.Module):
     def forward(self, crops: Tensor, dtype: torch.dtype) -> Tensor:
         """Read, in `dtype` light."""
         whole = F.pad(crops, (0, self.missing) * 2) if self.missing else crops
-        patches = whole.unflatten(3, (self.side, PATCH)).unflatten(2, (self.side, PATCH))
+        num, channels = whole.shape[:2]
+        patches = whole.view(num, channels, self.side, PATCH, self.side, PATCH)
         pixels = patches.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         detail = F.relu(self.detail(pixels.to(dtype) / 128 - 1), inplace=True)
         return torch.as_tensor(self.read(detail.flatten(1)))
@@ -242,8 +243,9 @@ class Eyes(nn.Module):
 
     def ventral(self, light: Tensor) -> Tensor:
         """What is there: (N, 3 C, g, g) light to (N, G, G, channels)."""
-        places, patch = light.permute(0, 2, 3, 1), self._patch
-        patches = places.unflatten(2, (-1, patch)).unflatten(1, (-1, patch))
+        grid, patch = self.config.grid, self._patch
+        places = light.permute(0, 2, 3, 1)
+        patches = places.view(len(light), grid, patch, grid, patch, -1)
         tokens = F.relu(self.stem(patches.transpose(2, 3).flatten(3)), inplace=True)
         return torch.as_tensor(self.trunk(tokens.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
 
@@ -425,7 +427,8 @@ def pool(frames: Tensor, side: int) -> Tensor:
         most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
         return torch.cat([mean, most, least], 1).to(torch.uint8)
     step = width // side
-    lines = frames.unflatten(2, (side, height // side)).unbind(3)
+    num, channels = frames.shape[:2]
+    lines = frames.view(num, channels, side, height // side, width).unbind(3)
     most = least = lines[0]
     total = lines[0].to(torch.int16 if height * width < 128 * side**2 else torch.int32)
     for line in lines[1:]:

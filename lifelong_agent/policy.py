@@ -109,7 +109,10 @@ class DualStreamNetwork(nn.Module):
             state: (N, S) float32.
             glances: what `eyes.glance` made of the frames, if at hand.
         """
-        percept = self.eyes(frames, glances)
+        return self.think(self.eyes(frames, glances), legal_actions, state)
+
+    def think(self, percept: Percept, legal_actions: Tensor, state: Tensor) -> Thought:
+        """One decision about what the eyes of this or another network saw; as `forward`."""
         features, state = self.circuits(percept.reading, state)
         log_probs, value = self._heads(features, legal_actions)
         return Thought(log_probs, value, state, features, percept)

@@ -1,17 +1,20 @@
 """The memory: what happened, what it taught, and which strategies came of it. It knows no game."""
 
+from memory.acquaintances import Acquaintances, Impression, Likeness
 from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
 from memory.hippocampus import Hippocampus
 from memory.recollection import Advice, Recall
 from memory.reembedding import Encoder
-from memory.sleep import SleepReport, sleep
+from memory.sleep import SleepReport, Woken, sleep
 from memory.store import Store
 from memory.strategies import Strategy
+from memory.tactics import Tactician, bend
 from memory.traces import Episode, Recalled, Trace, fingerprint
 
 __all__ = [
+    "Acquaintances",
     "Advice",
     "AdviceConfig",
     "Answer",
@@ -19,6 +22,8 @@ __all__ = [
     "Encoder",
     "Episode",
     "Hippocampus",
+    "Impression",
+    "Likeness",
     "MemoryBusyError",
     "MemoryDamagedError",
     "Recall",
@@ -26,8 +31,11 @@ __all__ = [
     "SleepReport",
     "Store",
     "Strategy",
+    "Tactician",
     "Trace",
+    "Woken",
     "advise",
+    "bend",
     "fingerprint",
     "sleep",
 ]

@@ -22,6 +22,9 @@ class AdviceConfig:
         bound: largest |A|.
         shared: weight of what was learned against others, for a situation that is new with
             this opponent.
+        alike: weight of what was learned against one who plays alike, in the same case.
+        win: an answer above this is a known win;
+        certainty: it counts as so much better than was expected, at least.
         neighbour: weight of the nearest other situations.
         reach: squared distance at which a neighbour's weight has fallen to 1 / e.
         neighbours: K.
@@ -30,6 +33,9 @@ class AdviceConfig:
     temperature: float = 0.2
     bound: float = 2.0
     shared: float = 0.5
+    alike: float = 0.9
+    win: float = 0.5
+    certainty: float = 0.5
     neighbour: float = 0.25
     reach: float = 0.05
     neighbours: int = 8

@@ -153,13 +153,15 @@ class Hippocampus:
         return self._beliefs.answers(game, opponent, code)
 
     def advise(
-        self, game: str, opponent: str, code: int, key: Floats, value: float, num_actions: int
-    ) -> Advice:
+        self, game: str, opponent: str, code: int, key: Floats, value: float, num_actions: int,
+        alike: str | None = None,
+    ) -> Advice:  # fmt: skip
         """Speak up about one situation.
 
         What was learned against this very opponent counts in full; of actions that are new with
-        them, what was learned against others counts in part; if the situation itself is new,
-        its nearest neighbours whisper.
+        them, what was learned against one who plays alike counts nearly as much, and what was
+        learned against others in part; if the situation itself is new, its nearest neighbours
+        whisper. An action that is known to win is not given up for a hope, whatever network hopes.
 
         Args:
             game: the variant.
@@ -168,13 +170,20 @@ class Hippocampus:
             key: (D,) float32, unit length.
             value: the critic's expectation.
             num_actions: A.
+            alike: whom this opponent plays like, if that is known.
         """
         config = self.advice_config
         own = self.answers(game, opponent, code)
         shared = self.answers(game, EVERYONE, code)
-        advice = config.shared * advantages(shared, value, config.bound, num_actions)
-        for action, answer in own.items():
-            advice[action] = np.clip(answer.value - value, -config.bound, config.bound)
+        best = max((answer.value for answer in own.values()), default=0.0)
+        if best > config.win:
+            value = min(value, best - config.certainty)
+        like = {} if alike is None else self.answers(game, alike, code)
+        advice = np.zeros(num_actions, np.float32)
+        for weight, answers in ((config.shared, shared), (config.alike, like), (1.0, own)):
+            met = list(answers)
+            said = advantages(answers, value, config.bound, num_actions)
+            advice[met] = weight * said[met]
         if own or shared:
             return Advice(advice, self._exact_memories(game, opponent, code))
         return self._whisper(game, key, value, num_actions)

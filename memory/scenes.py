@@ -35,6 +35,8 @@ class Scenes:
         Raises:
             ValueError: for another number of bytes, or if it cannot be written.
         """
+        if not scenes:
+            return
         if any(len(bits) != BYTES for bits in scenes.values()):
             raise ValueError(f"a scene's attributes are {BYTES} bytes")
         index = self._loaded()

@@ -1,7 +1,7 @@
 """Sleep: between games, remembered games are replayed until what they teach has settled.
 
-No network is trained here yet: sleep changes what the hippocampus believes, and only if its
-beliefs then explain the remembered results no worse.
+No network is trained here: this part of sleep changes what the hippocampus believes, and only if
+its beliefs then explain the remembered results no worse.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import time
 from dataclasses import dataclass
 
 from memory.hippocampus import Hippocampus
+
+
+class Woken(Exception):
+    """Raised by whoever is told how far a sleep is, to end it at once."""
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,11 @@ class StrategyBook:
         where = "s.game = ? AND s.opponent = ?"
         return sorted(self._select(where, (game, opponent)), key=lambda s: -abs(s.mean_advantage))
 
+    def proven(self) -> list[Strategy]:
+        """All that are good or bad, in every game and against everybody."""
+        found = self._select("s.count >= ?", (MIN_COUNT,))
+        return [strategy for strategy in found if strategy.verdict != "undetermined"]
+
     def note_scenes(self, attributes: Mapping[int, bytes]) -> None:
         """Keep the attributes of situations, by fingerprint, so that `like` finds them."""
         self.scenes.note(attributes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -16,7 +16,7 @@ from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from selfplay import bench
-from selfplay.adapt import adapt
+from selfplay.adapt import AdaptConfig, adapt
 from selfplay.cli import (
     Options,
     checked_device,
@@ -242,12 +242,18 @@ class Adapt(Options):
     """The agent's folder; the shipped one if left out."""
     memory: Path | None = None
     """Folder of the memory; in RAM if left out."""
+    sleep_s: float = AdaptConfig.sleep_s
+    """Seconds of sleep after each game, at most; 0 for none."""
+    strangers: int = AdaptConfig.num_strangers
+    """Opponents met once, after all others."""
 
     def run(self) -> None:
         """Adapt."""
         device = checked_device(self.device)
         if min(self.opponents, self.games) < 1:
             raise ValueError("there must be at least 1 opponent and 1 game")
+        if self.strangers < 2 or self.sleep_s < 0:
+            raise ValueError("there must be at least 2 strangers, and no negative sleep")
         game = envs.make(self.game, device, validate=True)
         torch.set_num_threads(1)  # single decisions: a second thread only costs
         agent = (
@@ -264,18 +270,19 @@ class Adapt(Options):
                 done += 1
                 tell(done, name)
 
-            result = adapt(game, agent, self.opponents, self.games, self.seed, count)
+            config = AdaptConfig(
+                self.opponents, self.games, self.strangers, self.sleep_s, self.seed
+            )
+            result = adapt(game, agent, config, count)
         agent.close()
         _show_adaptation(result)
         write_json(self.json, result)
 
 
-def _show_adaptation(result: dict[str, object]) -> None:
+def _show_adaptation(result: dict[str, Any]) -> None:
     table = Table("opponent", "games (won #, drawn =, lost -)", "losses until broken", "retest")
     signs = {1: "#", 0: "=", -1: "-"}
-    records = result["opponents"]
-    assert isinstance(records, list)
-    for record in records:
+    for record in result["opponents"]:
         until = record["losses_until_broken"]
         games = "".join(signs[r] for r in record["results"])
         table.add_row(
@@ -287,6 +294,13 @@ def _show_adaptation(result: dict[str, object]) -> None:
         f"losses until broken, median {result['median_losses_until_broken']}; "
         f"unbroken {result['unbroken']}; relapses {result['relapse_rate']:.1%}; "
         f"frozen agent: {result['frozen_losses_per_game']:.2f} losses per game"
+    )
+    survives, others = result["survives_without_hippocampus"], result["strangers"]
+    share = "no gain to keep" if survives is None else f"{survives:.0%} of the gain survives"
+    OUT.print(
+        f"without the hippocampus: {share}; {others['games']} strangers: score "
+        f"{others['score']:.3f}, frozen {others['frozen_score']:.3f}; longest sleep "
+        f"{result['longest_sleep_s']:.1f} s"
     )
 
 

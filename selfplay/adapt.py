@@ -1,14 +1,18 @@
 """Does the same trick work twice? Stubborn opponents against one agent with one memory.
 
-Each opponent keeps its seat and its habit. The agent plays greedily with memory and learns after
-each game; a frozen agent (memory off) plays the same opponents in the same run.
+Each opponent keeps its seat and its habit. The agent plays greedily with memory, learns after
+each game and sleeps over it; a frozen agent (no memory, no sleep) plays the same opponents in the
+same run. In the end the hippocampus is taken away: what the network alone still does was learned
+in sleep. Strangers show whether it cost what the agent could before.
 """
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -18,7 +22,7 @@ from envs import Game, legal_of
 from lifelong_agent import LifelongAgent
 from lifelong_agent.policy import DualStreamNetwork
 from selfplay.match import play_out
-from selfplay.metrics import losses_until_broken, relapsed
+from selfplay.metrics import Mean, losses_until_broken, relapsed
 from selfplay.players import NetworkPlayer, Stubborn
 from selfplay.seats import Player
 
@@ -33,6 +37,8 @@ class OpponentRecord:
         results: 1, 0, -1 of the agent, game by game.
         retest: the result after all other opponents.
         frozen_losses: of the agent without memory, in as many games.
+        alone: the result of the network that sleep has taught, without the hippocampus.
+        frozen: the result of the network as it was shipped.
     """
 
     name: str
@@ -40,6 +46,8 @@ class OpponentRecord:
     results: list[int] = field(default_factory=list)
     retest: int = 0
     frozen_losses: int = 0
+    alone: int = 0
+    frozen: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `adapt --json` writes."""
@@ -49,11 +57,13 @@ class OpponentRecord:
             "results": self.results,
             "losses_until_broken": losses_until_broken(self.results),
             "retest": self.retest,
+            "alone": self.alone,
+            "frozen": self.frozen,
         }
 
 
-def play_live(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player) -> int:
-    """One game of the agent, with memory, against a player; it learns from it.
+def play_game(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player) -> int:
+    """One game of the agent, with memory, against a player; it learns nothing yet.
 
     Returns:
         The agent's result: 1, 0 or -1.
@@ -78,19 +88,31 @@ def play_live(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player
             actions[0, 1 - seat] = opponent.act(game, state, 1 - own, generator)[0]
         state = game.step(state, actions, generator)
         total += float(state.rewards[0, seat])
-    result = (total > 0) - (total < 0)
+    return (total > 0) - (total < 0)
+
+
+def play_live(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player) -> int:
+    """One game, as `play_game` plays it; the agent learns from it."""
+    result = play_game(game, agent, seat, opponent)
     agent.end_game(result)
     return result
+
+
+def alone(
+    game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player, games: int = 1
+) -> list[int]:
+    """Results of the greedy network without memory: 1, 0 or -1."""
+    generator = Generator().manual_seed(0)
+    player = NetworkPlayer(network, "alone", greedy=True)
+    results = play_out(game, game.init(games, generator), (player, opponent), seat, generator)
+    return [int(result) for result in results.sign()]
 
 
 def frozen_losses(
     game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player, games: int
 ) -> int:
     """Losses of the greedy network without memory in `games` games."""
-    generator = Generator().manual_seed(0)
-    frozen = NetworkPlayer(network, "frozen", greedy=True)
-    results = play_out(game, game.init(games, generator), (frozen, opponent), seat, generator)
-    return int((results < 0).sum())
+    return sum(result < 0 for result in alone(game, network, seat, opponent, games))
 
 
 def winning_opponents(
@@ -105,12 +127,38 @@ def winning_opponents(
             yield seat, opponent
 
 
+def strangers(seed: int, num: int) -> Iterator[tuple[int, Player]]:
+    """Stubborn opponents that nobody chose, and the agent's seat.
+
+    `winning_opponents` gives none of them before it has tried fifty thousand.
+    """
+    for number in range(seed * 100_000 + 50_000, seed * 100_000 + 50_000 + num):
+        yield number % 2, Stubborn(number)
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Who is met, how often, and how long the agent sleeps.
+
+    Attributes:
+        num_opponents: how many that beat the frozen agent, one after another.
+        num_games: games against each.
+        num_strangers: others, met once afterwards.
+        sleep_s: seconds of sleep after each game; 0 for none.
+        seed: where the search for opponents starts.
+    """
+
+    num_opponents: int = 20
+    num_games: int = 30
+    num_strangers: int = 100
+    sleep_s: float = 3.0
+    seed: int = 0
+
+
 def adapt(
     game: Game[Any],
     agent: LifelongAgent,
-    num_opponents: int,
-    num_games: int,
-    seed: int = 0,
+    config: AdaptConfig,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Play opponents that beat the frozen agent first, one after another, then all once more.
@@ -118,28 +166,70 @@ def adapt(
     Args:
         game: the rules.
         agent: with its memory; it learns.
-        num_opponents: how many.
-        num_games: games against each.
-        seed: where the search for opponents starts.
+        config: whom it meets, and for how long it sleeps.
         progress: told the opponent's name after each of its games.
 
     Returns:
         The JSON shape of `adapt`.
     """
-    found = winning_opponents(game, agent.network, seed)
+    found = winning_opponents(game, agent.network, config.seed)
     met: list[tuple[OpponentRecord, Player]] = []
-    for _ in range(num_opponents):
-        seat, opponent = next(found)
+    longest_s = 0.0
+    for seat, opponent in islice(found, config.num_opponents):
         record = OpponentRecord(opponent.name, seat)
-        for _ in range(num_games):
+        for _ in range(config.num_games):
             record.results.append(play_live(game, agent, seat, opponent))
+            longest_s = max(longest_s, _sleep(agent, config.sleep_s))
             progress(opponent.name)
-        record.frozen_losses = frozen_losses(game, agent.network, seat, opponent, num_games)
+        record.frozen_losses = frozen_losses(game, agent.network, seat, opponent, config.num_games)
         met.append((record, opponent))
+    for record, opponent in met:
+        (record.alone,) = alone(game, agent.awake, record.seat, opponent)
+        (record.frozen,) = alone(game, agent.network, record.seat, opponent)
+    unmet = list(strangers(config.seed, config.num_strangers))
+    new = [play_game(game, agent, *who) for who in unmet]
+    before = [alone(game, agent.network, *who)[0] for who in unmet]
     for record, opponent in met:
         record.retest = play_live(game, agent, record.seat, opponent)
         progress(opponent.name)
-    return summary([record for record, _ in met], num_games)
+    return {
+        "longest_sleep_s": longest_s,
+        "strangers": {"games": len(unmet), **_compared(new, before)},
+        **summary([record for record, _ in met], config.num_games),
+    }
+
+
+def _sleep(agent: LifelongAgent, budget_s: float) -> float:
+    """Seconds slept."""
+    if not budget_s:
+        return 0.0
+    started = time.monotonic()
+    agent.sleep(budget_s)
+    return time.monotonic() - started
+
+
+def _compared(results: list[int], frozen: list[int]) -> dict[str, Any]:
+    """Scores of the agent and of the frozen one, and the interval of their difference, by pairs."""
+    differences = [(ours - theirs) / 2 for ours, theirs in zip(results, frozen, strict=True)]
+    return {
+        "score": _score(results),
+        "frozen_score": _score(frozen),
+        "difference_ci95": list(Mean.of(differences).ci95),
+    }
+
+
+def _score(results: list[int]) -> float:
+    """A draw counts half."""
+    return sum(result + 1 for result in results) / (2 * len(results))
+
+
+def survival(records: list[OpponentRecord]) -> float | None:
+    """Share of the gain that survives without the hippocampus; None if there was no gain.
+
+    (alone - frozen) / (retest - frozen), sums over the opponents.
+    """
+    gain = sum(r.retest - r.frozen for r in records)
+    return sum(r.alone - r.frozen for r in records) / gain if gain > 0 else None
 
 
 def summary(records: list[OpponentRecord], num_games: int) -> dict[str, Any]:
@@ -158,5 +248,6 @@ def summary(records: list[OpponentRecord], num_games: int) -> dict[str, Any]:
         "relapse_rate": sum(relapses) / max(1, len(broken)),
         "frozen_losses_per_game": sum(r.frozen_losses for r in records)
         / (num_games * len(records)),
+        "survives_without_hippocampus": survival(records),
         "opponents": [r.to_json() for r in records],
     }

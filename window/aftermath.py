@@ -6,7 +6,6 @@ It fills the side of the match's window; the board stays where it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,9 @@ from pygame import Rect, Surface
 from pygame.event import Event
 
 from lifelong_agent import GameSummary
-from memory import SleepReport, Strategy
+from memory import Strategy
+from window.rivals import Afterthought
 from window.theme import BAD, EDGE, FOCUS, GOOD, MUTED, PANEL, RAISED, Canvas, Colour, mix
-from window.thinker import SLEEP_BUDGET_S
 
 SCROLL = 46.0
 Painter = Callable[[npt.NDArray[np.uint8], int], Surface]
@@ -47,22 +46,20 @@ class Aftermath:
     """The cards and the sleep of one finished game.
 
     Args:
-        summary: what the agent noted, as soon as it has.
-        sleep: how its sleep went, as soon as it is over.
+        thoughts: what the agent noted and how its sleep went, as soon as it knows.
         paint: makes a small picture of a frame.
         name_action: what an action is called in a sentence.
     """
 
     def __init__(
         self,
-        summary: Future[GameSummary],
-        sleep: Future[SleepReport],
+        thoughts: Afterthought,
         paint: Painter,
         name_action: Callable[[int], str],
     ) -> None:
-        self._summary, self._sleep = summary, sleep
+        self._summary, self._sleep = thoughts.summary, thoughts.sleep
+        self._slept = thoughts.slept
         self._paint, self._name_action = paint, name_action
-        self._asleep_s = 0.0
         self._scroll = 0.0
         self._hidden_units = 0.0
         self._pictures: dict[tuple[int, int], Surface] = {}
@@ -81,11 +78,6 @@ class Aftermath:
 
     def _move(self, units: float) -> None:
         self._scroll = max(0.0, min(self._hidden_units, self._scroll + units))
-
-    def update(self, dt_s: float) -> None:
-        """Let the sleep's bar grow."""
-        if self._summary.done() and not self._sleep.done():
-            self._asleep_s += dt_s
 
     def draw(self, canvas: Canvas, place: Rect) -> None:
         """Cards above, sleep below."""
@@ -115,10 +107,14 @@ class Aftermath:
     def _draw_cards(self, canvas: Canvas, place: Rect) -> int:
         if not self._summary.done():
             return canvas.paragraph("The agent thinks the game over…", place, 15, MUTED)
-        found = chapters(self._summary.result())
+        summary = self._summary.result()
+        found, y = chapters(summary), place.top
+        for note in summary.notes:
+            y = canvas.paragraph(note, Rect(place.left, y, place.width, place.height), 14, MUTED)
+            y += canvas.px(6)
         if not found:
-            return canvas.paragraph("Nothing in this game stood out to it.", place, 15, MUTED)
-        y = place.top
+            rest = Rect(place.left, y, place.width, place.height)
+            return canvas.paragraph("Nothing in this game stood out to it.", rest, 15, MUTED)
         for chapter in found:
             title = canvas.text(
                 chapter.title, size=15, bold=True, colour=chapter.colour, topleft=(place.left, y)
@@ -163,8 +159,7 @@ class Aftermath:
             report = self._sleep.result()
             words, share = f"It slept: {report.reason}.", 1.0
         elif self._summary.done():
-            words = "It sleeps over the game…"
-            share = min(0.97, self._asleep_s / SLEEP_BUDGET_S)
+            words, share = "It sleeps over the game…", self._slept()
         else:
             words, share = "", 0.0
         bar = Rect(place.left, place.top, place.width, canvas.px(6))

@@ -22,7 +22,7 @@ from window.boards import SETTLED_S, make_board
 from window.letters import text_board
 from window.match_view import AFTERWARDS, MatchView, draw_match
 from window.referee import Referee
-from window.rivals import AGENT, THE_AGENT
+from window.rivals import AGENT, THE_AGENT, Afterthought
 from window.theme import Canvas
 from window.thinker import Agent
 
@@ -166,6 +166,8 @@ def _show_summary(summary: GameSummary, name_action: Callable[[int], str], show:
     show("What it noted:" if noted else "Nothing in this game stood out to it.")
     for strategy in noted:
         show(f"- {strategy.tell(name_action)}")
+    for note in summary.notes:
+        show(note)
 
 
 def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
@@ -188,7 +190,9 @@ def draw_ending(canvas: Canvas, shown: Demonstration) -> None:
         show_mind=False,
         mind=None,
         aftermath=Aftermath(
-            _given(shown.summary), _given(shown.sleep), board.thumbnail, board.name_action
+            Afterthought(_given(shown.summary), _given(shown.sleep), lambda: 1.0),
+            board.thumbnail,
+            board.name_action,
         ),
         buttons=(),
     )

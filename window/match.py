@@ -126,9 +126,7 @@ class Match:
         self.setting.tally.count(self.referee.person_result)
         thoughts = self.setting.rival.finish(self.referee)
         if thoughts is not None:
-            self.aftermath = Aftermath(
-                thoughts.summary, thoughts.sleep, self.board.thumbnail, self.board.name_action
-            )
+            self.aftermath = Aftermath(thoughts, self.board.thumbnail, self.board.name_action)
 
     def update(self, dt_s: float) -> None:
         """Let time pass."""
@@ -137,8 +135,6 @@ class Match:
         self.board.update(dt_s)
         if self.over:
             self._over_s += dt_s
-        if self.aftermath is not None:
-            self.aftermath.update(dt_s)
         if not self.over or self.pace.pauses_unasked:
             self.pace.update(dt_s)
             self._finish_if_ended()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from envs import Game, State
-from lifelong_agent.agent import AgentObservation
+from lifelong_agent.records import AgentObservation
 
 
 @dataclass

@@ -5,6 +5,7 @@ A rival decides in a thread of its own, so that the window never waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,10 +91,17 @@ def find_opponent(game: str, name: str) -> Opponent:
 
 @dataclass(frozen=True)
 class Afterthought:
-    """What a rival does after a game: it notes strategies, and sleeps."""
+    """What a rival does after a game: it notes strategies, and sleeps.
+
+    Attributes:
+        summary: what it noted.
+        sleep: how its sleep went.
+        slept: tells the share of the sleep that is over.
+    """
 
     summary: Future[GameSummary]
     sleep: Future[SleepReport]
+    slept: Callable[[], float]
 
 
 class Rival(Protocol):
@@ -161,7 +169,7 @@ class AgentRival:
     def finish(self, referee: Referee) -> Afterthought:
         """Tell it the result and let it sleep."""
         summary = self._thinker.end_game(-referee.person_result)
-        return Afterthought(summary, self._thinker.sleep())
+        return Afterthought(summary, self._thinker.sleep(), lambda: self._thinker.slept)
 
     def close(self) -> None:
         """The thread is not its own."""

@@ -6,6 +6,7 @@ likes. Nothing here draws, and nothing here knows the rules.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lifelong_agent import Decision, GameSummary, Record
-from lifelong_agent.agent import AgentObservation
-from memory import Recalled, SleepReport
+from lifelong_agent.records import AgentObservation
+from memory import Recalled, SleepReport, Woken
 
 SLEEP_BUDGET_S = 3.0
 
@@ -38,8 +39,10 @@ class Agent(Protocol):
     def end_game(self, result: float) -> GameSummary:
         """Learn from the game; the result in [-1, 1] is the agent's."""
 
-    def sleep(self, budget_s: float = SLEEP_BUDGET_S) -> SleepReport:
-        """Rehearse."""
+    def sleep(
+        self, budget_s: float = SLEEP_BUDGET_S, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
+        """Learn from memory; `tell` hears the share that is done, and may raise `Woken`."""
 
     def record(self, opponent: str) -> Record:
         """The games against somebody, from the agent's side."""
@@ -95,6 +98,9 @@ class Thinker:
         self._unread: deque[Future[object]] = deque()
         self._agent: Future[Agent] = self._submit(build)
         self._sleep: Future[SleepReport] | None = None
+        self._wake = threading.Event()
+        self._rested = True
+        self._slept = 0.0
 
     def _submit(self, call: Callable[[], T]) -> Future[T]:
         future = self._worker.submit(call)
@@ -120,8 +126,16 @@ class Thinker:
         """Whether it has been sent to sleep and has not woken up yet."""
         return self._sleep is not None and not self._sleep.done()
 
+    @property
+    def slept(self) -> float:
+        """The share of its present or last sleep that is over, in [0, 1]."""
+        return self._slept
+
     def begin_game(self, game: str, opponent: str) -> Future[None]:
-        """Tell the agent whom it meets."""
+        """Tell the agent whom it meets; if it is asleep, wake it up."""
+        if self.asleep:
+            self._rested = False
+            self._wake.set()
         return self._ask(lambda agent: agent.begin_game(game, opponent))
 
     def act(self, obs: AgentObservation) -> Future[Mind]:
@@ -133,8 +147,16 @@ class Thinker:
         return self._ask(lambda agent: agent.end_game(result))
 
     def sleep(self) -> Future[SleepReport]:
-        """Let the agent sleep for at most `SLEEP_BUDGET_S` or so."""
-        self._sleep = self._ask(lambda agent: agent.sleep(SLEEP_BUDGET_S))
+        """Let the agent sleep for at most `SLEEP_BUDGET_S` or so, or until a game begins."""
+        wake = self._wake = threading.Event()
+        self._rested, self._slept = True, 0.0
+
+        def tell(share: float) -> None:
+            if wake.is_set():
+                raise Woken
+            self._slept = share
+
+        self._sleep = self._ask(lambda agent: agent.sleep(SLEEP_BUDGET_S, tell))
         return self._sleep
 
     def record(self, opponent: str) -> Future[Record]:
@@ -149,10 +171,14 @@ class Thinker:
     def close(self) -> None:
         """Answer what is still asked, let go of the memory, and end the thread.
 
+        A sleep goes on to its end, and one that was cut short is made up for.
+
         Raises:
             Exception: what went wrong in the thread and was not raised by `check` yet.
         """
         if not (self._agent.done() and self._agent.exception()):
+            if not self._rested:
+                self.sleep()
             self._ask(lambda agent: agent.close())
         self._worker.shutdown(wait=True)
         self.check()

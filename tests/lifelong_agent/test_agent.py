@@ -9,7 +9,7 @@ from envs import legal_of
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder, sketch
 from memory import fingerprint
-from selfplay.adapt import play_live
+from selfplay.adapt import play_game, play_live
 from selfplay.players import Stubborn
 from selfplay.rollout import random_positions
 
@@ -173,3 +173,41 @@ def test_it_knows_what_its_network_was_trained_on(network: DualStreamNetwork, tm
     assert LifelongAgent.pretrained().trained_games == ("connect", "tron", "volley")
     LifelongAgent(network, trained_games=("tron", "volley:moon")).save(tmp_path)
     assert LifelongAgent.load(tmp_path).trained_games == ("tron", "volley:moon")
+
+
+@pytest.mark.slow
+def test_a_person_under_another_name_is_met_with_what_they_taught(
+    network: DualStreamNetwork,
+) -> None:
+    game = envs.make("connect")
+    agent, control = LifelongAgent(network), LifelongAgent(network)
+    opponent = Stubborn(1)
+    while play_live(game, agent, 0, opponent) < 0:
+        pass
+    known, disguised = Stubborn(1), Stubborn(1)
+    disguised.name = "somebody"
+    assert play_game(game, agent, 0, known) >= 0
+    assert play_game(game, agent, 0, disguised) >= 0
+    assert "Plays like stubborn:1" in " ".join(agent.end_game(1).notes)
+    assert play_game(game, control, 0, disguised) < 0
+    (note,) = control.end_game(-1).notes
+    assert note == "I have met somebody once: I won 0, drew 0 and lost 1."
+
+
+def test_a_memory_made_with_other_weights_is_known_again(tmp_path: Path) -> None:
+    game = envs.make("connect", validate=True)
+    keys = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        agent = LifelongAgent(DualStreamNetwork(NetworkConfig()), tmp_path)
+        if not keys:
+            agent.begin_game("connect", "Ann")
+            agent.act(observation(game, fresh(game)))
+            agent.end_game(1.0)
+        frame = torch.as_tensor(observation(game, fresh(game))["observation"])[None]
+        key = agent._keys_of(frame.numpy())
+        recall = agent.hippocampus.recall(key, 1)
+        assert recall.distances[0, 0] < 1e-4, "the same frame has the same key, whoever made it"
+        keys.append(key)
+        agent.close()
+    assert np.square(keys[0] - keys[1]).sum() > 0.1, "the encoders differ"

@@ -11,25 +11,26 @@ import torch
 import envs
 from envs import legal_of
 from lifelong_agent import LifelongAgent
+from lifelong_agent.lessons import Lessons, answer, dream, read_lessons, recollect
 from lifelong_agent.neocortex import (
-    Lessons,
+    Marks,
     Neocortex,
     NeocortexConfig,
-    answer,
     divergence,
     examine,
-    read_lessons,
-    recollect,
-    regard,
+    teachable,
 )
 from lifelong_agent.policy import DualStreamNetwork
-from memory import Trace, fingerprint
+from memory import Hippocampus, Trace, fingerprint
 from selfplay.adapt import frozen_losses, play_live, winning_opponents
 from selfplay.rollout import random_positions
 from tests.lifelong_agent.probes import SHAPE, SMALL
+from tests.memory.make import KEY_SIZE, make_episode
 
 ACTIONS, PICTURES, COPIES = 4, 8, 8
-ALL = NeocortexConfig(batch=32, most_steps=150, fast_rate=3e-3, slow_rate=3e-3, held_out=0.2)
+ALL = NeocortexConfig(
+    batch=32, most_steps=200, fast_rate=5e-3, slow_rate=5e-3, dreams=0, enough=0.0, slack=0.08
+)
 
 
 def make_traces(network: DualStreamNetwork, seed: int) -> list[Trace]:
@@ -55,7 +56,7 @@ def make_traces(network: DualStreamNetwork, seed: int) -> list[Trace]:
 
 
 def make_lessons(network: DualStreamNetwork, seed: int) -> Lessons:
-    return read_lessons(network, make_traces(network, seed), ["a"] * PICTURES * COPIES)
+    return read_lessons(network, make_traces(network, seed), [0] * PICTURES * COPIES)
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -65,7 +66,9 @@ def chance(seed: int = 0) -> torch.Generator:
 @pytest.fixture(scope="module")
 def network() -> DualStreamNetwork:
     torch.manual_seed(0)
-    return DualStreamNetwork(replace(SMALL, obs_shape=SHAPE, num_actions=ACTIONS)).eval()
+    circuits = replace(SMALL.circuits, series=128, fast=128)
+    config = replace(SMALL, obs_shape=SHAPE, num_actions=ACTIONS, circuits=circuits)
+    return DualStreamNetwork(config).eval()
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,12 @@ def grown(network: DualStreamNetwork, old: Lessons, nothing: Lessons) -> Neocort
     cortex = Neocortex(copy.deepcopy(network), ALL)
     assert cortex.consolidate(old, nothing, 60, chance()).accepted
     return cortex
+
+
+def regard(log_probs: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+    """How well the greedy action is regarded by a policy: mean of policy[a] / max policy."""
+    chosen = policy.gather(1, log_probs.argmax(1, keepdim=True))[:, 0]
+    return (chosen / policy.max(1).values).mean()
 
 
 def skill(network: DualStreamNetwork, lessons: Lessons) -> float:
@@ -120,6 +129,7 @@ def test_what_would_cost_old_skill_is_rolled_back_bit_for_bit(
     grown: Neocortex, old: Lessons
 ) -> None:
     cortex = copy.deepcopy(grown)
+    cortex.config = replace(ALL, slack=0.02)
     contrary = replace(old, policy=old.policy.roll(1, 1))
     before = weights(cortex)
     seen = []
@@ -138,7 +148,6 @@ def test_what_teaches_nothing_is_rolled_back(grown: Neocortex, old: Lessons) -> 
     cortex = copy.deepcopy(grown)
     with torch.no_grad():
         known = replace(old, policy=answer(cortex.fast, old)[0].exp())
-    before = weights(cortex)
     cortex.slow.load_state_dict(cortex.fast.state_dict())
     before = weights(cortex)
     report = cortex.consolidate(known, known, 60, chance())
@@ -199,28 +208,111 @@ def test_a_forbidden_action_costs_nothing_and_is_never_chosen(network, old) -> N
     assert int(answer(network, lessons)[0].argmax(1).max()) < 3
 
 
+def test_half_of_what_costs_too_much_is_kept_if_that_passes(grown, recent, old, nothing) -> None:
+    full, part = copy.deepcopy(grown), copy.deepcopy(grown)
+    full.config = replace(ALL, slack=1e9, limit=1e9)
+    full.consolidate(recent, nothing, 60, chance())
+    cost = -examine(full.slow, recent, old).old
+    part.config = replace(ALL, slack=0.6 * cost, limit=1e9)
+    night = part._prepare(recent, old, chance())
+    before = [examine(network, recent, old) for network in part.networks]
+    saved = [copy.deepcopy(network.state_dict()) for network in part.networks]
+    part._mix(saved, [network.state_dict() for network in full.networks], 1.0)
+    assert part._accept(night, before, saved).accepted
+    assert -examine(part.slow, recent, old).old < 0.7 * cost
+    halfway = [a.lerp(b, 0.5) for a, b in zip(weights(grown), weights(full), strict=True)]
+    assert all(torch.allclose(a, b) for a, b in zip(weights(part), halfway, strict=True))
+
+
+def test_drift_over_many_sleeps_has_a_limit(grown) -> None:
+    grown = copy.deepcopy(grown)
+    grown.config = replace(ALL, slack=0.04, limit=0.1)
+    judge = grown._judge
+    assert judge(Marks(-0.05, -1), Marks(-0.08, -0.5)).accepted
+    assert not judge(Marks(-0.05, -1), Marks(-0.095, -0.5)).accepted  # too much at once
+    assert not judge(Marks(-0.08, -1), Marks(-0.11, -0.5)).accepted  # too much in all
+    assert judge(Marks(-0.2, -1), Marks(-0.19, -0.5)).accepted  # better than before
+    assert not judge(Marks(-0.2, -1), Marks(-0.21, -0.5)).accepted
+
+
+def test_neither_keys_nor_carried_states_are_touched_by_sleep(grown, network, old) -> None:
+    with torch.no_grad():
+        _, before = network.circuits(old.readings, old.states)
+        for cortex in grown.networks:
+            assert torch.equal(cortex.circuits(old.readings, old.states)[1], before)
+    names = {id(p): name for name, p in network.named_parameters()}
+    taught = {names[id(p)] for p in teachable(network)}
+    assert {"policy_head.weight", "value_head.bias", "circuits.converging.roads.0.weight"} <= taught
+    assert not any(n.startswith(("eyes", "circuits.series", "circuits.reverb")) for n in taught)
+
+
+def test_a_sleep_that_is_cut_short_leaves_everything_as_it_was(grown, recent, old) -> None:
+    cortex = copy.deepcopy(grown)
+    before = weights(cortex)
+
+    def wake_up(share: float) -> None:
+        if share > 0.1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cortex.consolidate(recent, old, 60, chance(), wake_up)
+    assert all(torch.equal(a, b) for a, b in zip(weights(cortex), before, strict=True))
+
+
+def test_dreams_lie_between_memories_and_are_answered_as_ever(network, old) -> None:
+    dreams = dream(network, old, 500, chance())
+    assert bool((dreams.readings >= old.readings.min(0).values - 1e-6).all())
+    assert bool((dreams.readings <= old.readings.max(0).values + 1e-6).all())
+    assert not any(torch.equal(dreams.readings[0], reading) for reading in old.readings)
+    with torch.no_grad():
+        off = divergence(dreams.policy, answer(network, dreams)[0])
+    assert float(off) == pytest.approx(0, abs=1e-6)
+
+
+def test_dreams_protect_what_no_frame_is_left_of(network, recent, nothing) -> None:
+    skills = []
+    for dreams in (0, 512):
+        config = replace(ALL, dreams=dreams, most_steps=60, slack=1e9)
+        cortex = Neocortex(network, config)
+        cortex.consolidate(recent.pick(torch.arange(8)), nothing, 60, chance())
+        elsewhere = replace(recent, policy=answer(network, recent)[0].exp().detach())
+        skills.append(-examine(cortex.fast, elsewhere.pick(torch.arange(8, 64)), nothing).new)
+    assert skills[1] < 0.8 * skills[0]
+
+
+def test_only_the_best_games_are_taught_and_of_them_what_was_done() -> None:
+    memory = Hippocampus.open(None, KEY_SIZE)
+    games = (make_episode([1, 2], r, actions=[0, a]) for r, a in ((0, 1), (-1, 2), (1, 3), (1, 3)))
+    for game in games:
+        memory.remember(game, "v")
+    taught = recollect(memory, "connect", "ana")
+    assert [int(t.policy.argmax()) for t in taught] == [0, 3]
+    assert recollect(memory, "connect", "ben") == []
+    memory.remember(make_episode([5], -1, "ben"), "v")
+    assert recollect(memory, "connect", "ben") == []
+
+
 def test_bad_wishes_are_refused_in_words(grown, recent, old, nothing) -> None:
     with pytest.raises(ValueError, match="positive budget"):
         grown.consolidate(recent, old, 0, chance())
     assert grown.consolidate(nothing, old, 1, chance()).reason == "nothing new to learn"
 
 
-def make_practice(network: DualStreamNetwork, like: Trace, num: int) -> list[Trace]:
+def make_practice(network: DualStreamNetwork, like: Trace, num: int, seed: int = 5) -> list[Trace]:
     """Random positions of four in a row with what the network makes of them."""
-    game, generator = envs.make("connect"), chance(5)
+    game, generator = envs.make("connect"), chance(seed)
     state = random_positions(game, num, 30, 0.8, generator)
     frames, legal = game.frame(state, state.seat), legal_of(state, state.seat)
     with torch.no_grad():
         thought = network(frames, legal, network.initial_state(num))
     columns = (frames, network.initial_state(num), legal, thought.log_probs.exp(), thought.value)
     return [
-        replace(like, frame=f, state=s, legal_actions=a, policy=p, value=v)
+        replace(like, code=fingerprint(f), frame=f, state=s, legal_actions=a, policy=p, value=v)
         for f, s, a, p, v in zip(*(c.numpy() for c in columns), strict=True)
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="held for the network of connect alone; with the one of three games old skill falls 1.000 to 0.989 and the sleep is rolled back")  # fmt: skip  # noqa: E501
 def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not_fails() -> None:
     game, agent = envs.make("connect"), LifelongAgent.pretrained()
     seat, opponent = next(winning_opponents(game, agent.network, 0))
@@ -228,11 +320,13 @@ def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not
         play_live(game, agent, seat, opponent)
     recalled = recollect(agent.hippocampus, "connect", opponent.name)
     practice = make_practice(agent.network, recalled[0], 300)
-    cortex = Neocortex(copy.deepcopy(agent.network), NeocortexConfig(most_steps=80))
-    recent = read_lessons(cortex.fast, recalled, ["connect"] * len(recalled))
-    old = read_lessons(cortex.fast, practice, ["connect"] * len(practice))
+    cortex = Neocortex(copy.deepcopy(agent.network), NeocortexConfig())
+    recent = read_lessons(cortex.fast, recalled, [0] * len(recalled))
+    old = read_lessons(cortex.fast, practice, [0] * len(practice))
     report = cortex.consolidate(recent, old, 120, chance())
     assert report.accepted, report.reason
     assert skill(cortex.fast, old) >= 0.99
+    never_seen = make_practice(agent.network, recalled[0], 300, seed=6)
+    assert skill(cortex.fast, read_lessons(cortex.fast, never_seen, [0] * 300)) >= 0.985
     assert frozen_losses(game, agent.network, seat, opponent, 1) == 1
     assert frozen_losses(game, cortex.fast, seat, opponent, 1) == 0

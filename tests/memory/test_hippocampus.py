@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from memory import Hippocampus, sleep
+from memory import Hippocampus, advise, sleep
 from tests.memory.make import KEY_SIZE, make_episode, make_key
 
 
@@ -38,6 +38,19 @@ def test_one_visit_is_enough_for_a_warning_at_the_second(memory: Hippocampus) ->
     advice = advice_for(memory, 2)
     assert advice[3] == pytest.approx(-1)
     assert advice[[0, 1, 2]] == pytest.approx(0)
+
+
+def test_a_known_win_is_not_given_up_for_a_hope_of_another_network(memory: Hippocampus) -> None:
+    memory.remember(make_episode([1], 1, actions=[2]), "v")
+    trace = make_episode([1], 0).traces[0]
+    taught_elsewhere = np.array([0.75, 0.1, 0.1, 0.05], np.float32)
+    told = memory.advise("connect", "ana", trace.code, trace.key, 1.0, 4)
+    assert told.advantage == pytest.approx([0, 0, 0.5, 0])
+    assert advise(taught_elsewhere, told.advantage, 0.2).argmax() == 2
+    memory.remember(make_episode([3], 0, actions=[2]), "v")  # a draw leaves room for hope
+    trace = make_episode([3], 0).traces[0]
+    told = memory.advise("connect", "ana", trace.code, trace.key, 0.3, 4)
+    assert told.advantage == pytest.approx([0, 0, -0.3, 0])
 
 
 def test_what_one_opponent_taught_does_not_overwrite_what_another_taught(

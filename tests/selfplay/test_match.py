@@ -8,8 +8,10 @@ from torch import Generator, Tensor
 
 import envs
 from envs import State
+from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
+from memory import SleepReport
 from selfplay.__main__ import main
-from selfplay.adapt import OpponentRecord, summary
+from selfplay.adapt import AdaptConfig, OpponentRecord, adapt, strangers, summary, survival
 from selfplay.match import play_match
 from selfplay.metrics import Mean, Score, losses_until_broken, relapsed
 from selfplay.players import make_scripted
@@ -67,6 +69,35 @@ def test_the_figures_of_adapt_follow_from_its_records() -> None:
     assert figures["relapse_rate"] == pytest.approx(1 / 2)
     assert figures["frozen_losses_per_game"] == pytest.approx(1)
     assert figures["opponents"][2]["losses_until_broken"] is None
+
+
+def test_what_survives_is_a_share_of_the_gain() -> None:
+    records = [
+        OpponentRecord("a", 0, [-1, 1], retest=1, alone=1, frozen=-1),
+        OpponentRecord("b", 1, [-1, 0], retest=0, alone=-1, frozen=-1),
+    ]
+    assert survival(records) == pytest.approx(2 / 3)
+    assert survival([OpponentRecord("c", 0, [1], retest=1, alone=1, frozen=1)]) is None
+    assert summary(records, 2)["survives_without_hippocampus"] == pytest.approx(2 / 3)
+
+
+def test_adapt_sleeps_between_games_and_meets_strangers_without_learning_from_them() -> None:
+    network = DualStreamNetwork(NetworkConfig())
+    agent = LifelongAgent(network)
+    budgets: list[float] = []
+
+    def nap(budget_s: float) -> SleepReport:
+        budgets.append(budget_s)
+        return SleepReport(True, "")
+
+    agent.sleep = nap  # type: ignore[assignment, method-assign]
+    config = AdaptConfig(num_opponents=1, num_games=2, num_strangers=3, sleep_s=0.5)
+    figures = adapt(envs.make("connect"), agent, config)
+    assert budgets == [0.5, 0.5]
+    assert figures["strangers"]["games"] == 3
+    assert 0 <= figures["strangers"]["score"] <= 1
+    assert agent.hippocampus.store.count("games") == 3  # two, and the retest
+    assert figures["opponents"][0]["name"] not in {one.name for _, one in strangers(0, 3)}
 
 
 def test_a_match_of_equals_is_even_and_counts_every_game() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from lifelong_agent import Decision, GameSummary, Record
-from memory import Recalled, SleepReport, Strategy
+from memory import Recalled, SleepReport, Strategy, Woken
 
 NUM_ACTIONS = 16
 
@@ -23,7 +24,7 @@ def strategy(mean: float, count: int = 3, frame: np.ndarray | None = None) -> St
 class StandIn:
     """Drops in the first legal column of `habit`; remembers what it was asked.
 
-    It thinks until its gate is open and sleeps until its pillow is taken away.
+    It thinks until its gate is open and sleeps until its pillow is taken away, unless it is woken.
     """
 
     habit: tuple[int, ...] = tuple(range(NUM_ACTIONS))
@@ -33,9 +34,12 @@ class StandIn:
     results: dict[str, list[float]] = field(default_factory=dict)
     threads: set[int] = field(default_factory=set)
     closed: bool = False
+    sleeps: int = 0
+    light_sleeper: bool = False
     trained_games: tuple[str, ...] = ("connect",)
     fails_with: Exception | None = None
     last_frame: np.ndarray | None = None
+    notes: tuple[str, ...] = ("I have met Ana 3 times.", "Plays like Ben.")
 
     def _note(self) -> None:
         self.threads.add(threading.get_ident())
@@ -80,13 +84,26 @@ class StandIn:
         self.results.setdefault(self.games[-1][1], []).append(result)
         frame = self.last_frame
         good = (strategy(0.71, frame=frame), strategy(0.33, 5))
-        return GameSummary(result, good, (strategy(-0.94, frame=frame),), (strategy(0.1),))
+        bad, unproven = (strategy(-0.94, frame=frame),), (strategy(0.1),)
+        return GameSummary(result, good, bad, unproven, self.notes)
 
-    def sleep(self, budget_s: float = 3.0) -> SleepReport:
+    def sleep(
+        self, budget_s: float = 3.0, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
         self._note()
-        if self.pillow is not None:
-            assert self.pillow.wait(60)
+        self.sleeps += 1
+        try:
+            self._doze(tell)
+        except Woken:
+            return SleepReport(False, "woken up")
         return SleepReport(True, "rehearsed 12 games, kept what 9 of them taught")
+
+    def _doze(self, tell: Callable[[float], None]) -> None:
+        share = 0.4
+        while share < 1:
+            share = 0.4 if self.pillow is not None and not self.pillow.wait(0.01) else 1.0
+            if self.light_sleeper:
+                tell(share)
 
     def record(self, opponent: str) -> Record:
         self._note()

@@ -9,6 +9,7 @@ import pytest
 from tests.window.stand_in import StandIn
 from window.menu import Menu
 from window.screen import STARTERS
+from window.theme import Canvas
 
 YOU, AGENT, TURNS = range(len(STARTERS))
 
@@ -208,6 +209,50 @@ def test_a_new_game_may_begin_while_the_agent_sleeps_and_says_so(sit_down):
     pillow.set()
     table.until_my_turn()
     assert len(table.match.referee.moves) == 2
+
+
+def test_a_new_game_wakes_the_agent_up_and_leaving_makes_up_for_the_sleep(sit_down):
+    agent = StandIn(habit=(6, 5), pillow=threading.Event(), light_sleeper=True)
+    table = sit_down(agent)
+    table.start()
+    table.play(1, 1, 1, 1)
+    table.until(lambda: agent.sleeps == 1)
+    table.press(pygame.K_RETURN)
+    table.press(pygame.K_3)
+    table.until_my_turn()  # although nobody took the pillow away
+    assert len(table.match.referee.moves) == 2
+    assert not table.app._thinker.asleep
+    agent.pillow.set()
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    table.app.run()
+    assert agent.sleeps == 2
+    assert agent.closed
+
+
+def test_what_it_noted_about_the_person_stands_above_the_cards(sit_down, monkeypatch):
+    table = sit_down(StandIn(habit=(6, 5)))
+    written = []
+    monkeypatch.setattr(
+        Canvas, "paragraph", lambda self, words, place, *_: written.append(words) or place.top
+    )
+    table.start()
+    table.play(1, 1, 1, 1)
+    table.until(lambda: table.match.aftermath.settled)
+    table.tick(1.0)
+    assert written.index("I have met Ana 3 times.") < written.index("Plays like Ben.")
+
+
+def test_the_bar_shows_how_much_of_the_sleep_is_over(sit_down):
+    pillow = threading.Event()
+    table = sit_down(StandIn(habit=(6, 5), pillow=pillow, light_sleeper=True))
+    table.start()
+    table.play(1, 1, 1, 1)
+    table.until(lambda: table.app._thinker.slept == 0.4)
+    assert table.match.aftermath._slept() == 0.4
+    assert not table.match.aftermath.settled
+    pillow.set()
+    table.until(lambda: table.match.aftermath.settled)
+    assert table.match.aftermath._slept() == 1.0
 
 
 def test_leaving_waits_until_the_agent_has_slept_and_closed(sit_down):

@@ -1,0 +1,140 @@
+"""A night's work: which remembered decisions are taught, and where the outcome is kept.
+
+The networks that learn are in `lifelong_agent.neocortex`. What they learn belongs to one memory
+and lies beside it in `neocortex.safetensors`; the shipped network is never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Generator, Tensor
+
+from lifelong_agent.lessons import Lessons, read_lessons, recollect, undisputed
+from lifelong_agent.neocortex import Neocortex, NeocortexConfig
+from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.sealed import read_sealed, write_sealed
+from lifelong_agent.weights import check_tensors
+from memory import Hippocampus, SleepReport, Trace
+
+FILE = "neocortex.safetensors"
+SET_ASIDE = "neocortex.damaged.safetensors"
+FORMAT = "neocortex-1"
+MOST_LESSONS = 2048
+"""Decisions that a night looks at, the opponents met last first."""
+
+
+class Consolidation:
+    """A neocortex beside a hippocampus.
+
+    Args:
+        network: the shipped network; never changed.
+        hippocampus: whose memories are taught.
+        encoder: version of the eyes; what was learned with others is not taken up.
+        directory: the memory's folder; None keeps everything in RAM.
+        config: how sleep teaches.
+    """
+
+    def __init__(
+        self,
+        network: DualStreamNetwork,
+        hippocampus: Hippocampus,
+        encoder: str,
+        directory: Path | None = None,
+        config: NeocortexConfig | None = None,
+    ) -> None:
+        self.cortex = Neocortex(network, config)
+        self.hippocampus, self.encoder = hippocampus, encoder
+        self.path = None if directory is None else directory / FILE
+        self._readings: dict[int, Tensor] = {}
+        if self.path is not None and self.path.exists():
+            self._take_up_or_set_aside(self.path)
+
+    def sleep(
+        self, budget_s: float, generator: Generator, tell: Callable[[float], None] = lambda _: None
+    ) -> SleepReport:
+        """Teach decisions that the networks do not know yet, and rehearse those they know.
+
+        Args:
+            budget_s: seconds that it may take.
+            generator: chance.
+            tell: told the share that is done; what it raises wakes the network up unchanged.
+
+        Raises:
+            ValueError: if the outcome cannot be written.
+        """
+        started = time.monotonic()
+        lessons = self._gather(tell)
+        known = self.cortex.knows(lessons)
+        left_s = started + budget_s - time.monotonic()
+        if left_s <= 0:
+            return SleepReport(False, "no time was left to teach the network")
+        report = self.cortex.consolidate(
+            lessons.pick(~known), lessons.pick(known), left_s, generator, tell
+        )
+        if report.accepted:
+            self._keep()
+        return report
+
+    def _gather(self, tell: Callable[[float], None]) -> Lessons:
+        """What is worth learning, of everybody met."""
+        taught: list[tuple[str, Trace]] = []
+        for game, opponent in self.hippocampus.store.opponents():
+            tell(0.0)
+            found = recollect(self.hippocampus, game, opponent)
+            taught += [(game, trace) for trace in found if self._fits(trace)]
+            if len(taught) >= MOST_LESSONS:
+                break
+        taught = undisputed(taught)
+        games = sorted({game for game, _ in taught})
+        variants = [games.index(game) for game, _ in taught]
+        guide = self.cortex.guide
+        return read_lessons(guide, [trace for _, trace in taught], variants, self._readings)
+
+    def _fits(self, trace: Trace) -> bool:
+        """Whether it was taken by a network of these sizes; older ones may have had others."""
+        config, sizes = self.cortex.guide.config, (len(trace.state), len(trace.policy))
+        wanted = (self.cortex.guide.state_size, config.num_actions)
+        return trace.frame.shape == config.obs_shape and sizes == wanted
+
+    def _keep(self) -> None:
+        """Write both networks, all but the eyes, which are the shipped network's."""
+        if self.path is None:
+            return
+        tensors = {
+            f"{name}.{key}": tensor
+            for name, network in zip(("fast", "slow"), self.cortex.networks, strict=True)
+            for key, tensor in network.state_dict().items()
+            if not key.startswith("eyes.")
+        }
+        write_sealed(self.path, tensors, {"format": FORMAT, "encoder": self.encoder})
+
+    def _take_up_or_set_aside(self, path: Path) -> None:
+        try:
+            self._take_up(path)
+        except ValueError as error:
+            self.cortex = Neocortex(self.cortex.guide, self.cortex.config)
+            with contextlib.suppress(OSError):
+                path.replace(path.with_name(SET_ASIDE))
+            aside = f"it was set aside as {SET_ASIDE}, the shipped network is used"
+            warnings.warn(f"{error}; {aside}", stacklevel=4)
+
+    def _take_up(self, path: Path) -> None:
+        """Read what an earlier sleep left.
+
+        Raises:
+            ValueError: if it is damaged, or was learned by another network.
+        """
+        notes, tensors = read_sealed(path, FORMAT)
+        if notes.get("encoder") != self.encoder:
+            raise ValueError(f"{path} was learned with other eyes")
+        for name, network in zip(("fast", "slow"), self.cortex.networks, strict=True):
+            head = f"{name}."
+            part = {k.removeprefix(head): t for k, t in tensors.items() if k.startswith(head)}
+            whole = {k: t for k, t in network.state_dict().items() if k.startswith("eyes.")} | part
+            check_tensors(network, whole, path)
+            network.load_state_dict(whole)
