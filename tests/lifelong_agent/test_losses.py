@@ -192,3 +192,18 @@ def test_explained_variance_is_one_for_a_perfect_critic_and_zero_for_a_constant_
 def test_explained_variance_of_constant_returns_is_zero():
     found = losses.explained_variance(torch.tensor([1.0, 5.0]), torch.tensor([2.0, 2.0]))
     assert found.item() == 0
+
+
+def test_advantages_are_normalised_group_by_group():
+    advantages = torch.tensor([[1.0, 10.0, 3.0], [3.0, 30.0, 1.0]])
+    normal = losses.normalise(advantages, torch.tensor([0, 7, 0]))
+    wanted = torch.tensor([[-1.0, -1.0, 1.0], [1.0, 1.0, -1.0]])  # means 2, 20; deviations 1, 10
+    torch.testing.assert_close(normal, wanted)
+    together = losses.normalise(advantages, torch.zeros(3, dtype=torch.int64))
+    assert together[1, 0].abs() < 0.5, "in one group the small ones are drowned"
+    assert advantages[0, 0] == 1
+
+
+def test_a_group_without_differences_has_no_advantages():
+    normal = losses.normalise(torch.full((4, 2), 0.3), torch.tensor([0, 1]))
+    assert normal.abs().max() < 1e-3

@@ -127,10 +127,10 @@ def taught(tmp_path, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=8))
 
-    def run(steps, lessons):
+    def run(steps, lessons, **more):
         config = TrainConfig(
             games=("tron",), steps=steps, num_games=32, lessons=lessons, learning_rate=2e-3,
-            opponents=(), max_opening_plies=4,
+            opponents=(), max_opening_plies=4, **more,
         )  # fmt: skip
         trainer = Trainer(config, tmp_path)
         losses = []
@@ -159,3 +159,18 @@ def test_the_teachers_word_falls_to_nothing(taught):
     assert trainer.algorithm.lesson_weight == 0
     assert losses[0] > 0
     assert losses[-8:] == [0.0] * 8, "in the last rollout nobody was asked"
+
+
+def test_the_teachers_word_falls_to_a_floor_and_games_may_be_left_untaught(taught):
+    trainer, losses = taught(32 * 8 * 3, 32 * 8, lesson_floor=0.25)
+    assert trainer.algorithm.lesson_weight == 0.25
+    assert min(losses) > 0
+    _, silent = taught(32 * 8, 32 * 8, lesson_floor=0.25, taught=("connect",))
+    assert max(silent) < 1e-5, "whatever is done is approved of"
+
+
+def test_rows_of_one_game_are_one_group_whoever_plays_it():
+    tron, connect = envs.make("tron"), envs.make("connect")
+    rooms = [(tron, 2, None), (connect, 3, Random()), (tron, 3, Random())]
+    arenas = Arenas([make_arena(g, num, p, g.init(4, seeded()), seeded()) for g, num, p in rooms])
+    assert arenas.groups.tolist() == [0] * 4 + [1] * 3 + [0] * 3
