@@ -158,7 +158,8 @@ class Forget(Options):
             erased = erase(store, self.player)
         OUT.print(
             f"removed {erased.games:,} games, {erased.traces:,} traces, {erased.strategies:,} "
-            f"strategies, {erased.answers:,} beliefs, and {erased.copies} older copies"
+            f"strategies, {erased.answers:,} beliefs, {erased.copies} older copies, and "
+            f"{erased.learned} files of what sleep had taught"
         )
         _write(self, asdict(erased))
 

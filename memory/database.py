@@ -25,6 +25,7 @@ HINDRANCES = {
 
 
 COPIES = ("memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*")
+LEARNED = ("*.safetensors*",)
 PRAGMAS = (
     "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
@@ -198,13 +199,20 @@ class Database:
 
     def remove_copies(self) -> int:
         """Delete all copies of the past; `close` makes a new one. Returns how many there were."""
+        self._changed = True
+        return self._remove(COPIES)
+
+    def remove_learned(self) -> int:
+        """Delete what agents keep beside the memory of what it taught them; returns how many."""
+        return self._remove(LEARNED)
+
+    def _remove(self, patterns: tuple[str, ...]) -> int:
         if self.directory is None:
             return 0
-        copies = [path for pattern in COPIES for path in self.directory.glob(pattern)]
-        self._changed = True
-        for path in copies:
+        paths = [path for pattern in patterns for path in self.directory.glob(pattern)]
+        for path in paths:
             path.unlink()
-        return len(copies)
+        return len(paths)
 
     def rewrite(self) -> None:
         """Write the file anew without what was deleted, and empty the log.

@@ -21,21 +21,26 @@ Situation = tuple[str, int, int]  # game, code, action
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows of each kind are gone; `answers` counts shared ones that are gone, too."""
+    """How many rows of each kind are gone; `answers` counts shared ones that are gone, too.
+
+    `copies` and `learned` count files: older copies of the memory, and what sleep had taught.
+    """
 
     games: int
     traces: int
     strategies: int
     answers: int
     copies: int
+    learned: int
 
 
 def erase(store: Store, player: str) -> Erased:
     """Remove all that came of the games against one player.
 
-    What the player taught about everybody is worked out anew from the traces of the others. The
-    copies go first, so that a call that was interrupted can be made again; `store.close` makes a
-    new one.
+    What the player taught about everybody is worked out anew from the traces of the others. What
+    sleep has taught an agent cannot be told apart by player: it goes whole, and later sleeps teach
+    it again from the memory that is left. Files go first, so that a call that was interrupted can
+    be made again; `store.close` makes a new copy.
 
     Raises:
         ValueError: if the player is unknown, or it cannot be written; an unknown player changes
@@ -43,7 +48,7 @@ def erase(store: Store, player: str) -> Erased:
     """
     if not store.results(player) and not _is_noted(store, player):
         raise ValueError(f"the memory knows nobody called {player!r}; it knows {_names(store)}")
-    copies = store.remove_copies()
+    learned, copies = store.remove_learned(), store.remove_copies()
     with store.transaction("forgetting") as cursor:
         situations = set(_situations(cursor, player))
         counts = [_delete(cursor, table, player) for table in ("traces", "strategies", "answers")]
@@ -51,7 +56,7 @@ def erase(store: Store, player: str) -> Erased:
         shared = _relearn(cursor, situations)
         _drop_scenes(cursor, {code for _, code, _ in situations})
     store.rewrite()
-    return Erased(games, counts[0], counts[1], counts[2] + shared, copies)
+    return Erased(games, counts[0], counts[1], counts[2] + shared, copies, learned)
 
 
 def _is_noted(store: Store, player: str) -> bool:

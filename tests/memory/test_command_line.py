@@ -337,13 +337,15 @@ def test_nothing_of_a_forgotten_player_is_left_on_disk(folder: Path, capsys) -> 
     old = folder / "memory.schema-1.sqlite"  # as a migration leaves it
     old.write_bytes((folder / "memory.backup.sqlite").read_bytes())
     (folder / "memory.backup.sqlite.partial").write_text(PERSON)
+    (folder / "neocortex.safetensors").write_bytes(b"learned from her games, too")
     assert PERSON.encode() in bytes_on_disk(folder)
     told = folder.parent / "told.json"
     run("forget", "--memory", folder, "--player", PERSON, "--json", told)
-    counts = {"games": 4, "traces": 10, "copies": 3}
+    counts = {"games": 4, "traces": 10, "copies": 3, "learned": 1}
     assert counts.items() <= json.loads(told.read_text()).items()
     assert "removed 4 games, 10 traces" in capsys.readouterr().out
     assert PERSON.encode() not in bytes_on_disk(folder)
+    assert not list(folder.glob("*.safetensors*"))
     assert inspect(folder) == []
     left = contents(folder)
     assert {row[3] for row in left["games"]} == {"ben"}
