@@ -155,6 +155,8 @@ _SUITES = (
         steps=32_768,
         parts=4,
         games=60,
+        num_rows=32,
+        rollout_steps=16,
         learning_rate=1e-3,
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
