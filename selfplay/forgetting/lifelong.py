@@ -107,10 +107,9 @@ class Lifelong(TaskPPO):
     def _descend(self, loss: Tensor) -> None:
         super()._descend(loss)
         decay = average_decay(self.updates, self.average)
-        pairs = zip(self.slow.parameters(), self.policy.network.parameters(), strict=True)
+        slow, fast = (list(net.parameters()) for net in (self.slow, self.policy.network))
         with torch.no_grad():
-            for slow, fast in pairs:
-                slow.lerp_(fast, 1 - decay)
+            torch._foreach_lerp_(slow, fast, 1 - decay)
         self.updates += 1
 
     # Earlier segments are held.

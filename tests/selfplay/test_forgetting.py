@@ -13,6 +13,7 @@ from selfplay.__main__ import main
 from selfplay.forgetting import Evaluation, evaluate, find_suite
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
+from selfplay.forgetting.report import write_report
 from selfplay.forgetting.results import METRICS
 from selfplay.forgetting.runner import Record, Run
 from tests.selfplay.forgetting_suite import TINY, publish
@@ -281,3 +282,13 @@ def test_a_suite_without_its_package_says_so(name, monkeypatch):
     monkeypatch.setattr(suites_module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=f"the suite {name} needs the package {name}"):
         find_suite(name)
+
+
+def test_a_report_says_how_published_figures_were_made(finished, tmp_path):
+    _, results = finished
+    published = (("another", 0.5, "3 seeds"),)
+    suite = dataclasses.replace(SHORT, published=published, differs="Theirs: longer games.")
+    write_report(dataclasses.replace(results, suite=suite), tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text()
+    assert "Published, with a protocol much like this one" in html
+    assert "Theirs: longer games." in html
