@@ -32,7 +32,7 @@ def average_decay(updates: int, slowest: float) -> float:
 
     A fixed decay would lag behind in short segments; this one spans each segment alike.
 
-    Source: Adam's and TensorFlow's `ExponentialMovingAverage(num_updates)`.
+    Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     """
     return min(slowest, (1 + updates) / (10 + updates))
 
@@ -71,19 +71,17 @@ class Lifelong(TaskPPO):
         self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.updates = 0
+        self._marks: list[Tensor] = []  # states before each unroll of the rollout
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        self.slow = self._copy_of_network()
-
-    def _copy_of_network(self) -> DualStreamNetwork:
-        return copy.deepcopy(self.policy.network).eval().requires_grad_(False)
+        self.slow = copy.deepcopy(self.policy.network).eval().requires_grad_(False)
 
     # The present segment is written down, and played into the slow network.
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
         if t == 0:
-            self._marks: list[Tensor] = []  # states before each unroll
+            self._marks = []
         if t % self.unroll == 0:
             self._marks.append(self.states.clone())
         return super()._decide(t, stream, rollout)
@@ -116,7 +114,7 @@ class Lifelong(TaskPPO):
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
         num = round(self.replay * log_probs.shape[0] * len(rows) / self.unroll)
-        old = self.memories.draw(num)
+        old = self.memories.draw(max(1, num))
         if not old:
             return {}
         now, values = run_through(self.policy.network, old)

@@ -104,7 +104,7 @@ class Memories:
     def draw(self, num: int) -> Unrolls:
         """`num` unrolls of earlier segments, with replacement; nothing if there are none."""
         past = ((self._segment != FREE) & (self._segment < self.present)).nonzero()[:, 0]
-        if not len(past) or not num:
+        if not len(past):
             return {}
         chosen = torch.randint(len(past), (num,), generator=self.generator, device=past.device)
         return {name: part[past[chosen]] for name, part in self.unrolls.items()}
