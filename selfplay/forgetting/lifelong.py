@@ -105,7 +105,7 @@ class Lifelong(TaskPPO):
     def _descend(self, loss: Tensor) -> None:
         super()._descend(loss)
         decay = average_decay(self.updates, self.average)
-        slow, fast = (list(net.parameters()) for net in (self.slow, self.policy.network))
+        slow, fast = (tuple(net.parameters()) for net in (self.slow, self.policy.network))
         with torch.no_grad():
             torch._foreach_lerp_(slow, fast, 1 - decay)
         self.updates += 1
