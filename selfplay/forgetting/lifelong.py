@@ -47,6 +47,9 @@ class Lifelong(TaskPPO):
         policy_cloning: weight of KL(stored || now).
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
+        soften: what the policy's logits are multiplied by when a segment begins, so that it tries
+            again what the last one taught it never to do; what was known there comes back out of
+            the hippocampus.
 
     Source: of cloning in on-policy learning, arXiv:1811.11682, section 3; of a slow network that
     averages a fast one, arXiv:2201.12604.
@@ -63,12 +66,13 @@ class Lifelong(TaskPPO):
         policy_cloning: float = 1.0,
         value_cloning: float = 0.25,
         average: float = 0.999,
+        soften: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.unroll = min(unroll, self.config.num_steps)
         self.memories = Memories(capacity // self.unroll, self.generator)
-        self.replay, self.average = replay, average
+        self.replay, self.average, self.soften = replay, average, soften
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.updates = 0
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
@@ -138,9 +142,13 @@ class Lifelong(TaskPPO):
             self.memories.write(where, labels)
 
     def begin_segment(self, start: DualStreamNetwork) -> None:
-        """Go on from a network, with a new optimiser and a new average."""
+        """Go on from a network, less sure of itself, with a new optimiser and a new average."""
         self.memories.begin_segment()
-        self.policy.network.load_state_dict(start.state_dict())
+        network = self.policy.network
+        network.load_state_dict(start.state_dict())
+        with torch.no_grad():
+            for part in network.policy_head.parameters():
+                part *= self.soften
         load_optimizer(self.policy.optimizer, {})
         self.updates = 0
 

@@ -1,5 +1,6 @@
 """`lifelong` and its lesions: what is remembered, what it holds, from where segments start."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -186,10 +187,26 @@ def test_a_new_segment_starts_with_a_new_optimiser_and_average():
     learner.finish(0)
     algorithm = learner.algorithm
     assert algorithm.policy.optimizer.state
+    algorithm.soften = 1.0
     algorithm.begin_segment(algorithm.slow)
     assert not algorithm.policy.optimizer.state
     assert algorithm.updates == 0
     assert torch.equal(weights(algorithm.slow), weights(learner.network))
+
+
+def test_a_new_segment_is_begun_less_sure_of_what_to_do():
+    """Logits times 0.3: p becomes p^0.3, made to add up to 1 again."""
+    learner = learner_of("lifelong(soften=0.3)")
+    obs, network = Payday().observe(), learner.network
+    torch.nn.init.normal_(network.policy_head.weight, generator=torch.Generator().manual_seed(0))
+    sure = copy.deepcopy(network)
+    learner.algorithm.begin_segment(sure)
+    before, after = (
+        each(obs.frames, obs.legal_actions, each.initial_state(3)) for each in (sure, network)
+    )
+    flat = before.log_probs.exp() ** 0.3
+    torch.testing.assert_close(after.log_probs.exp(), flat / flat.sum(1, keepdim=True))
+    torch.testing.assert_close(after.value, before.value)
 
 
 def test_the_trusted_network_starts_unless_another_is_clearly_better():
