@@ -12,10 +12,8 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
-from lifelong_agent.circuits import Episode
 from selfplay.forgetting.learners import FineTune, TaskPPO, Tree
-
-Unrolls = dict[str, Tensor]
+from selfplay.forgetting.unrolls import Unrolls, cloning_loss, cut_out, run_through
 
 
 def v_trace(
@@ -55,11 +53,6 @@ def v_trace(
         targets[t] = values[t] + delta + following[t] * ratio[t] * (next_target - next_value)
         next_value, next_target = values[t], targets[t]
     return targets, advantages
-
-
-def cloning_loss(old_log_probs: Tensor, log_probs: Tensor) -> Tensor:
-    """Mean over decisions of KL(mu || pi) = sum_a mu(a) (log mu(a) - log pi(a))."""
-    return (old_log_probs.exp() * (old_log_probs - log_probs)).sum(-1).mean()
 
 
 class Reservoir:
@@ -170,29 +163,16 @@ class Clear(TaskPPO):
         """The chosen rows of the rollout, rows first, and what the policy thought of them."""
         rollout = self.rollout
         assert rollout is not None
-        parts = {
-            "frames": rollout.frames, "glances": rollout.glances,
-            "legal_actions": rollout.legal_actions, "seat": rollout.seat,
-            "actions": rollout.actions, "ended": rollout.ended, "reward": rollout.reward,
-            "value": rollout.value,
-        }  # fmt: skip
-        chosen = {name: part[:, rows].transpose(0, 1) for name, part in parts.items()}
+        chosen = cut_out(rollout, rows, torch.zeros_like(rows), self.config.num_steps)
         chosen["states"] = self.start_states[rows]
-        log_probs, _ = self._unroll(chosen)
+        log_probs, _ = run_through(self.policy.network, chosen)
+        done = {"actions": rollout.actions, "reward": rollout.reward, "value": rollout.value}
+        chosen |= {name: part[:, rows].transpose(0, 1) for name, part in done.items()}
         return chosen | {"log_probs": log_probs.transpose(0, 1)}
-
-    def _unroll(self, unrolls: Unrolls) -> tuple[Tensor, Tensor]:
-        """(T, K, A) log-probabilities and (T, K) values of the present network."""
-        steps = {name: part.transpose(0, 1) for name, part in unrolls.items() if name != "states"}
-        episode = Episode(steps["seat"], steps["ended"])
-        log_probs, values = self.policy.network.unroll(
-            steps["frames"], steps["glances"], steps["legal_actions"], unrolls["states"], episode
-        )
-        return log_probs, values
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
         old = self.reservoir.draw(len(rows))
-        now, values = self._unroll(old)
+        now, values = run_through(self.policy.network, old)
         then = old["log_probs"].transpose(0, 1)
         actions = old["actions"].transpose(0, 1)[..., None]
         log_prob = now.gather(-1, actions)[..., 0]

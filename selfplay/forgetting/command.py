@@ -24,9 +24,10 @@ class Forgetting(Options):
 
     suite: str = "quick"
     """quick, connect, tron, volley, mixed, zebra, opponents, minatar, minigrid, or gym:ID,ID,..."""
-    methods: str = "finetune,ewc,clear,joint"
-    """Comma-separated: finetune, ewc, clear, frozen_copies, joint, module:Class of
-    Stable-Baselines3, each with its knobs, such as ewc(weight=500); none: constants only."""
+    methods: str = "finetune,ewc,clear,joint,lifelong"
+    """Comma-separated: finetune, ewc, clear, frozen_copies, joint, lifelong and its lesions
+    (lifelong-no-hippocampus, -no-neocortex, -no-looks, -mlp), module:Class of Stable-Baselines3,
+    each with its knobs, such as ewc(weight=500); none: constants only."""
     seeds: int = 1
     """How many, from --seed on."""
     out: Path | None = None

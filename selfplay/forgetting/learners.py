@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Stream
-from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.policy import DualStreamNetwork, DualStreamPolicy
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import load_optimizer, optimizer_tensors
+from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.practice import Actor, spaces_of, training_stream
 from selfplay.forgetting.suites import Suite
 
@@ -76,6 +78,10 @@ class Learner(ABC):
     def finish(self, task: int) -> None:  # noqa: B027 - most have nothing to do
         """A segment is over."""
 
+    def dormant_ratio(self) -> float:
+        """Share of hidden units that were dormant in what was learned from last; NaN if unknown."""
+        return float("nan")
+
     @property
     def replay_bytes(self) -> int:
         """What is kept of old experience, in bytes."""
@@ -129,6 +135,7 @@ class FineTune(Learner):
     """
 
     kind: type[TaskPPO] = TaskPPO
+    policy: str | type[DualStreamPolicy] = "DualStreamPolicy"
 
     def __init__(self, suite: Suite, seed: int, device: torch.device, **knobs: Any) -> None:
         super().__init__(suite, seed, device)
@@ -138,7 +145,7 @@ class FineTune(Learner):
     def _new_algorithm(self) -> TaskPPO:
         suite = self.suite
         algorithm = self.kind(
-            "DualStreamPolicy",
+            self.policy,
             None,
             learning_rate=suite.learning_rate,
             config=PPOConfig(num_steps=suite.rollout_steps, entropy_weight=suite.entropy_weight),
@@ -169,6 +176,16 @@ class FineTune(Learner):
     def finish(self, task: int) -> None:
         """Let the algorithm draw its conclusions."""
         self.algorithm.finish_task()
+
+    def dormant_ratio(self) -> float:
+        """Of the network that learns, in its last rollout."""
+        algorithm, rollout = self.algorithm, self.algorithm.rollout
+        assert rollout is not None
+        episode = Episode(rollout.seat, rollout.ended)
+        met = (rollout.frames, rollout.glances, rollout.legal_actions, algorithm.start_states)
+        return dormant_ratio(
+            hidden_activity(self.network, lambda: self.network.unroll(*met, episode))
+        )
 
     def actor(self, task: int) -> Actor:
         """The network as it is."""

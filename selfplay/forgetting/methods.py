@@ -16,6 +16,8 @@ import torch
 from selfplay.forgetting.clear import ClearLearner
 from selfplay.forgetting.ewc import EwcLearner
 from selfplay.forgetting.learners import FineTune, FrozenCopies, Joint, Learner
+from selfplay.forgetting.lesions import WithoutCircuits, WithoutLooks
+from selfplay.forgetting.lifelong import LifelongLearner
 from selfplay.forgetting.peers import Peer, find_algorithm
 from selfplay.forgetting.suites import Suite
 
@@ -27,6 +29,11 @@ METHODS: dict[str, Maker] = {
     "clear": ClearLearner,
     "frozen_copies": FrozenCopies,
     "joint": Joint,
+    "lifelong": LifelongLearner,
+    "lifelong-no-hippocampus": partial(LifelongLearner, capacity=0),
+    "lifelong-no-neocortex": partial(LifelongLearner, average=0.0),
+    "lifelong-no-looks": WithoutLooks,
+    "lifelong-mlp": WithoutCircuits,
 }
 
 

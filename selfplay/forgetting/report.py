@@ -25,6 +25,7 @@ MEANINGS = {
     "worst_retention": "the smallest share that any earlier task keeps of its score",
     "held_out": "mean score at the end on tasks that are never trained",
     "raw_average": "mean score at the end, not normalised",
+    "dormant_units": "share of the network's hidden units that are all but silent at the end",
 }
 
 

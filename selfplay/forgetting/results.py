@@ -110,7 +110,10 @@ class MethodResults:
             found |= dict.fromkeys(SEQUENTIAL, float("nan"))
         if len(held_out):
             found["held_out"] = float(held_out.mean())
-        return found | {"raw_average": float(self.raw[seed, -1, :trained].mean())}
+        return found | {
+            "raw_average": float(self.raw[seed, -1, :trained].mean()),
+            "dormant_units": self.records[seed].dormant[-1],
+        }
 
     @property
     def wall_s(self) -> float:
@@ -128,6 +131,7 @@ class MethodResults:
             "matrix": self.matrix.tolist(),
             "raw_matrix": self.raw.tolist(),
             "curves": self.curves.tolist(),
+            "dormant": [[_or_null(x) for x in record.dormant] for record in self.records],
             **{name: figure.to_json() for name, figure in self.figures.items()},
             "replay_bytes": self.replay_bytes,
             "wall_s": self.wall_s,

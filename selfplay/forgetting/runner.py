@@ -34,6 +34,7 @@ class Record:
         wall_s: seconds of learning and scoring.
         learning_s: seconds of learning alone.
         replay_bytes: what is kept of old experience.
+        dormant: the dormant-unit ratio after each segment; NaN for networks not ours.
     """
 
     matrix: list[list[float]] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Record:
     wall_s: float = 0.0
     learning_s: float = 0.0
     replay_bytes: int = 0
+    dormant: list[float] = field(default_factory=list)
 
     def parts_done(self) -> int:
         """Parts of segments that are over."""
@@ -119,6 +121,7 @@ class Run:
         if number == 0:
             record.curves.append([])
         if is_over:
+            record.dormant.append(learner.dormant_ratio())
             record.matrix.append(self._row(learner, task))
             record.curves[-1].append(record.matrix[-1][task])
         else:

@@ -21,6 +21,7 @@ from selfplay.players import make_scripted
 
 Measure = Literal["score", "points", "return"]
 GYM = "gym:"
+ABOUT = ("needs", "published", "differs")  # what a suite says of itself, which changes no number
 SMALL_EYES = EyesConfig(channels=16, blocks=2, looks=1)
 
 
@@ -76,7 +77,8 @@ class Suite:
         entropy_weight: of the entropy bonus.
         network: what every method of ours trains.
         needs: `module:function` of a package that has to be installed; it registers the tasks.
-        published: name, mean raw score at the end, and source of figures with this protocol.
+        published: name, mean raw score at the end, and source of figures to compare with.
+        differs: how the protocol of those figures differs from this one, in a sentence.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Suite:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     needs: str = ""
     published: tuple[tuple[str, float, str], ...] = ()
+    differs: str = ""
 
     @property
     def segments(self) -> tuple[int, ...]:
@@ -117,7 +120,7 @@ class Suite:
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal ones mean equal terms."""
         values = dataclasses.asdict(self)
-        return {k: v for k, v in values.items() if k not in ("needs", "published")}
+        return {k: v for k, v in values.items() if k not in ABOUT}
 
 
 def _variants(game: str, modifiers: str, opponent: str, measure: Measure = "score") -> Any:
@@ -155,6 +158,8 @@ _SUITES = (
         steps=32_768,
         parts=4,
         games=60,
+        num_rows=32,
+        rollout_steps=16,
         learning_rate=1e-3,
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
@@ -193,6 +198,9 @@ _SUITES = (
             ("fine-tune", 10.62, "10 sequences of 3 seeds"),
             ("reset", 6.51, "10 sequences of 3 seeds"),
         ),
+        differs="Theirs: ten sequences, and of each game the mean return of the episodes in 6,000 "
+        "greedy steps, each cut at 300. Here: one of those sequences, and the mean return of one "
+        "greedy episode in each of 20 environments, cut at 300 steps, 6,000 steps at most.",
     ),
     Suite(
         "minigrid",
@@ -207,6 +215,8 @@ _SUITES = (
             ("cloning of competent episodes", 0.801, "3 seeds"),
             ("plain replay", 0.770, "3 seeds"),
         ),
+        differs="Theirs are world models, which need fewer steps. Here: the mean return of one "
+        "greedy episode in each of 100 environments.",
     ),
 )  # fmt: skip
 SUITES: dict[str, Suite] = {suite.name: suite for suite in _SUITES}

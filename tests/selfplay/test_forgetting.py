@@ -13,9 +13,12 @@ from selfplay.__main__ import main
 from selfplay.forgetting import Evaluation, evaluate, find_suite
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
+from selfplay.forgetting.report import write_report
 from selfplay.forgetting.results import METRICS
 from selfplay.forgetting.runner import Record, Run
 from tests.selfplay.forgetting_suite import TINY, publish
+
+SHORT = dataclasses.replace(TINY, steps=32, games=2, num_rows=4, rollout_steps=4)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ class PlugPulled(Exception):
     """The run is killed."""
 
 
-def evaluated(out, *methods, suite=TINY, seeds=1):
+def evaluated(out, *methods, suite=SHORT, seeds=1):
     if not (out / "suite.json").exists():
         Evaluation(suite, (), seeds, out)
         publish(out, suite)
@@ -38,28 +41,21 @@ def evaluated(out, *methods, suite=TINY, seeds=1):
 
 def interrupted(out, method, parts):
     """Killed after so many parts; what is left is on disk."""
-    Evaluation(TINY, (), 1, out)
-    publish(out)
-    step = TINY.part_steps
+    Evaluation(SHORT, (), 1, out)
+    publish(out, SHORT)
+    step = SHORT.part_steps
 
     def kill(done, _word):
         if done >= parts * step:
             raise PlugPulled
 
     with pytest.raises(PlugPulled):
-        Evaluation(TINY, (method,), 1, out).run(kill)
+        Evaluation(SHORT, (method,), 1, out).run(kill)
 
 
 def outcome(results, method):
     values = results.to_json()["methods"][method]
     return {key: value for key, value in values.items() if key not in ("wall_s", "learning_s")}
-
-
-def test_an_interrupted_run_gives_the_same_numbers(tmp_path):
-    method = "clear(capacity=64)"
-    whole = evaluated(tmp_path / "whole", method)
-    interrupted(tmp_path / "killed", method, 3)
-    assert outcome(evaluated(tmp_path / "killed", method), method) == outcome(whole, method)
 
 
 @pytest.mark.slow
@@ -68,6 +64,8 @@ def test_an_interrupted_run_gives_the_same_numbers(tmp_path):
     "method",
     [
         *("finetune", "frozen_copies", "joint", "ewc", "clear(capacity=64)"),
+        *("lifelong(capacity=64)", "lifelong-no-hippocampus", "lifelong-no-neocortex(capacity=64)"),
+        *("lifelong-no-looks(capacity=64)", "lifelong-mlp(capacity=64)"),
         "stable_baselines3:PPO(policy='MlpPolicy',n_epochs=1)",
         "stable_baselines3:DQN(policy='MlpPolicy',buffer_size=64,learning_starts=8)",
         "sb3_contrib:MaskablePPO(policy='MlpPolicy',n_epochs=1)",
@@ -79,21 +77,23 @@ def test_any_method_is_resumed_exactly_wherever_it_was_killed(method, parts, tmp
     assert outcome(evaluated(tmp_path / "killed", method), method) == outcome(whole, method)
 
 
-def test_weights_are_the_same_after_an_interruption(tmp_path, monkeypatch):
+def test_an_interrupted_run_gives_the_same_numbers_and_weights(tmp_path, monkeypatch):
     """Scores of few games could be equal by luck; weights cannot."""
-    seen = []
+    seen, method = [], "lifelong(capacity=32)"
     save = Run._save
 
     def save_and_note(self, learner, record):
-        seen.append(torch.cat([p.detach().flatten() for p in learner.network.parameters()]))
+        networks = (learner.network, learner.algorithm.slow)
+        seen.append(torch.cat([p.detach().flatten() for n in networks for p in n.parameters()]))
         save(self, learner, record)
 
     monkeypatch.setattr(Run, "_save", save_and_note)
-    evaluated(tmp_path / "whole", "ewc")
-    whole, seen = seen[-1], []
-    interrupted(tmp_path / "killed", "ewc", 3)
-    evaluated(tmp_path / "killed", "ewc")
-    assert torch.equal(seen[-1], whole)
+    whole = evaluated(tmp_path / "whole", method)
+    last, seen = seen[-1], []
+    interrupted(tmp_path / "killed", method, 2)
+    again = evaluated(tmp_path / "killed", method)
+    assert torch.equal(seen[-1], last)
+    assert outcome(again, method) == outcome(whole, method)
 
 
 def test_what_is_done_is_not_done_again(finished, monkeypatch):
@@ -119,6 +119,10 @@ def test_results_have_the_published_shape(finished):
     assert method["average_performance"]["mean"] == pytest.approx(scores[:, -1].mean())
     assert method["forgetting"]["mean"] == pytest.approx((scores[:, 0, 0] - scores[:, 1, 0]).mean())
     assert method["replay_bytes"] == 0
+    dormant = np.array(method["dormant"])
+    assert dormant.shape == (2, 2)  # seed, segment
+    assert method["dormant_units"]["mean"] == pytest.approx(dormant[:, -1].mean())
+    assert 0 <= dormant.min() <= dormant.max() < 1
     assert method["wall_s"] > method["learning_s"] > 0
 
 
@@ -205,7 +209,7 @@ def test_a_folder_belongs_to_one_suite_on_one_set_of_terms(tmp_path):
         Evaluation(TINY.reversed(), (), 1, out)
     claim = json.loads((out / "suite.json").read_text())
     (out / "suite.json").write_text(json.dumps(claim | {"version": 0}))
-    with pytest.raises(ValueError, match="version 0, this program makes version 1"):
+    with pytest.raises(ValueError, match="version 0, this program makes version 2"):
         Evaluation(TINY, (), 1, out)
 
 
@@ -226,7 +230,7 @@ def test_a_damaged_record_is_named(tmp_path):
 
 def test_the_command_writes_a_report_of_one_piece(finished, tmp_path, monkeypatch, capsys):
     out, _ = finished
-    monkeypatch.setitem(suites_module.SUITES, "tiny", TINY)
+    monkeypatch.setitem(suites_module.SUITES, "tiny", SHORT)
     arguments = [
         "--suite",
         "tiny",
@@ -278,3 +282,13 @@ def test_a_suite_without_its_package_says_so(name, monkeypatch):
     monkeypatch.setattr(suites_module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=f"the suite {name} needs the package {name}"):
         find_suite(name)
+
+
+def test_a_report_says_how_published_figures_were_made(finished, tmp_path):
+    _, results = finished
+    published = (("another", 0.5, "3 seeds"),)
+    suite = dataclasses.replace(SHORT, published=published, differs="Theirs: longer games.")
+    write_report(dataclasses.replace(results, suite=suite), tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text()
+    assert "Published, with a protocol much like this one" in html
+    assert "Theirs: longer games." in html

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from lifelong_agent.circuits import Episode
-from selfplay.forgetting.clear import Clear, Reservoir, cloning_loss, v_trace
+from selfplay.forgetting.clear import Clear, Reservoir, v_trace
 from selfplay.forgetting.ewc import spring_loss
-from selfplay.forgetting.learners import Scratch
-from selfplay.forgetting.methods import find_method, make_learner, split_methods
+from selfplay.forgetting.learners import FineTune, Scratch, TaskPPO
+from selfplay.forgetting.methods import METHODS, find_method, make_learner, split_methods
 from selfplay.forgetting.practice import RandomActor, score, seed_from, training_stream
 from selfplay.forgetting.suites import Task
+from selfplay.forgetting.unrolls import cloning_loss, run_through
 from tests.selfplay.forgetting_suite import TINY
 
 CPU = torch.device("cpu")
@@ -163,7 +164,7 @@ def test_clear_stores_the_policy_that_acted():
     algorithm.train = lambda: None  # the first rollout is still the network's own
     learner.learn(0, 1)
     old = algorithm.reservoir.draw(4)
-    now, values = algorithm._unroll(old)
+    now, values = run_through(learner.network, old)
     torch.testing.assert_close(now.transpose(0, 1), old["log_probs"], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(values.T, old["value"], atol=1e-5, rtol=1e-4)
 
@@ -220,6 +221,28 @@ def test_methods_learn_gymnasium_environments_too(name):
     learner.learn(1, 2)
     assert 8 <= score(suite, tasks[0], learner.actor(0), CPU) <= 30
     assert -30 <= score(suite, tasks[1], learner.actor(1), CPU) <= 0
+
+
+class ShrinkingPPO(TaskPPO):
+    """The example of docs/forgetting.md, with a stronger pull."""
+
+    def _more_losses(self, log_probs, rows):
+        weights = torch.cat([part.flatten() for part in self.policy.network.parameters()])
+        return {"decay_loss": 10.0 * weights.square().sum()}
+
+
+class Shrinking(FineTune):
+    kind = ShrinkingPPO
+
+
+def test_a_method_of_ones_own_is_a_loss_and_a_name(monkeypatch):
+    monkeypatch.setitem(METHODS, "shrinking", Shrinking)
+    norms = []
+    for name in ("finetune", "shrinking"):
+        learner = learner_of(name)
+        learner.learn(0, 1)
+        norms.append(weights(learner).norm())
+    assert norms[1] < norms[0]
 
 
 def test_methods_are_split_at_commas_outside_brackets():

@@ -63,6 +63,15 @@ def test_minatar_has_the_published_sequence():
     assert suite.steps == 500_000
 
 
+def test_who_publishes_figures_says_how_their_protocol_differs():
+    for suite in SUITES.values():
+        assert bool(suite.published) == bool(suite.differs)
+    minatar = SUITES["minatar"]
+    assert f"{minatar.games} environments" in minatar.differs
+    assert {task.longest for task in minatar.tasks} == {300}
+    assert 300 * minatar.games == 6_000
+
+
 def test_a_part_is_rounded_up_to_whole_rollouts():
     suite = dataclasses.replace(TINY, steps=129)
     assert suite.part_steps == 128

@@ -1,0 +1,242 @@
+"""`lifelong`: two memories against forgetting, and no label that tells the tasks apart.
+
+The fast network learns the new by PPO and, in the same minibatches, clones what was done in
+earlier segments, out of the hippocampus (`memories`). The slow network, the neocortex, is a moving
+average of the fast one: at a segment's end it says what is to be remembered of the segment, and it
+is the one that plays.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from lifelong_agent.experience import Outcome, Rollout, Stream
+from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.weights import load_optimizer
+from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree
+from selfplay.forgetting.memories import Memories
+from selfplay.forgetting.practice import Actor, training_stream
+from selfplay.forgetting.starts import best_start, trial
+from selfplay.forgetting.suites import Suite
+from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through
+
+LABELLED_AT_A_TIME = 64  # unrolls
+
+
+def average_decay(updates: int, slowest: float) -> float:
+    """min(slowest, (1 + n) / (10 + n)) after n updates: about the last tenth of them counts.
+
+    A fixed decay would lag behind in short segments; this one spans each segment alike.
+
+    Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
+    """
+    return min(slowest, (1 + updates) / (10 + updates))
+
+
+class Lifelong(TaskPPO):
+    """PPO on the new beside cloning of stored behaviour, and a slow network.
+
+    Args:
+        capacity: decisions in the hippocampus, of all segments together; 0 for no hippocampus.
+        unroll: decisions in an unroll, at most those of a rollout.
+        replay: old decisions for each new one in a minibatch.
+        policy_cloning: weight of KL(stored || now).
+        value_cloning: weight of (V now - V stored)^2.
+        average: slowest decay of the slow network; 0 makes it a copy of the fast one.
+        soften: what the policy's logits are multiplied by when a segment begins, so that it tries
+            again what the last one taught it never to do; what was known there comes back out of
+            the hippocampus.
+
+    Source: of cloning in on-policy learning, arXiv:1811.11682, section 3; of a slow network that
+    averages a fast one, arXiv:2201.12604.
+    """
+
+    slow: DualStreamNetwork
+
+    def __init__(
+        self,
+        *args: Any,
+        capacity: int = 16_384,
+        unroll: int = 8,
+        replay: float = 1 / 3,
+        policy_cloning: float = 1.0,
+        value_cloning: float = 0.25,
+        average: float = 0.999,
+        soften: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.unroll = min(unroll, self.config.num_steps)
+        self.memories = Memories(capacity // self.unroll, self.generator)
+        self.replay, self.average, self.soften = replay, average, soften
+        self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
+        self.updates = 0
+        self._marks: list[Tensor] = []  # states before each unroll of the rollout
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.slow = copy.deepcopy(self.policy.network).eval().requires_grad_(False)
+
+    # The present segment is written down, and played into the slow network.
+
+    def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
+        if t == 0:
+            self._marks = []
+        if t % self.unroll == 0:
+            self._marks.append(self.states.clone())
+        return super()._decide(t, stream, rollout)
+
+    def train(self) -> None:
+        """Remember the rollout, then learn from it."""
+        if self.memories.capacity:
+            self._remember()
+        super().train()
+
+    def _remember(self) -> None:
+        """Offer every unroll of the rollout to the hippocampus, row by row."""
+        assert self.rollout is not None
+        returns = self._advantages(self.rollout) + self.rollout.value
+        pieces = returns.unfold(0, self.unroll, self.unroll).mean(-1)  # (pieces, N)
+        which, where = self.memories.offer(pieces.flatten())
+        piece, row = which // self.n_envs, which % self.n_envs
+        kept = cut_out(self.rollout, row, piece * self.unroll, self.unroll)
+        self.memories.write(where, kept | {"states": torch.stack(self._marks)[piece, row]})
+
+    def _descend(self, loss: Tensor) -> None:
+        super()._descend(loss)
+        decay = average_decay(self.updates, self.average)
+        slow, fast = (tuple(net.parameters()) for net in (self.slow, self.policy.network))
+        with torch.no_grad():
+            torch._foreach_lerp_(slow, fast, 1 - decay)
+        self.updates += 1
+
+    # Earlier segments are held.
+
+    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+        num = round(self.replay * log_probs.shape[0] * len(rows) / self.unroll)
+        old = self.memories.draw(max(1, num))
+        if not old:
+            return {}
+        now, values = run_through(self.policy.network, old)
+        strayed = (values - old["value"].T).square().mean()
+        then = old["log_probs"].transpose(0, 1)
+        return {
+            "policy_cloning_loss": self.policy_cloning * cloning_loss(then, now),
+            "value_cloning_loss": self.value_cloning * strayed,
+        }
+
+    # Segments begin and end.
+
+    @torch.no_grad()
+    def finish_task(self) -> None:
+        """Write down what the slow network would do in the segment's unrolls."""
+        held = self.memories.places(self.memories.present)
+        for where in torch.split(held, LABELLED_AT_A_TIME) if len(held) else ():
+            known = {name: part[where] for name, part in self.memories.unrolls.items()}
+            log_probs, values = run_through(self.slow, known)
+            labels = {"log_probs": log_probs.transpose(0, 1), "value": values.T}
+            self.memories.write(where, labels)
+
+    def begin_segment(self, start: DualStreamNetwork) -> None:
+        """Go on from a network, less sure of itself, with a new optimiser and a new average."""
+        self.memories.begin_segment()
+        network = self.policy.network
+        network.load_state_dict(start.state_dict())
+        with torch.no_grad():
+            for part in network.policy_head.parameters():
+                part *= self.soften
+        load_optimizer(self.policy.optimizer, {})
+        self.updates = 0
+
+    @property
+    def replay_bytes(self) -> int:
+        """Of the hippocampus."""
+        return self.memories.num_bytes
+
+    def extra_state(self) -> Tree:
+        """Hippocampus and slow network."""
+        return {
+            "memories": self.memories.state_dict(),
+            "slow": self.slow.state_dict(),
+            "updates": torch.tensor(self.updates),
+        }
+
+    def load_extra_state(self, tree: Tree) -> None:
+        """Hippocampus and slow network."""
+        self.memories.load_state_dict(tree["memories"])
+        self.slow.load_state_dict(tree["slow"])
+        self.updates = int(tree["updates"])
+
+
+class LifelongLearner(FineTune):
+    """`lifelong`: knobs are those of `Lifelong`, and its own.
+
+    Args:
+        suite: the terms.
+        seed: of all chance.
+        device: where it computes.
+        trial_steps: decisions in each row by which the networks from which a segment may start
+            are compared; nothing is learned from them, and they are not counted.
+        fresh: whether a segment may also start from new weights. Where the old habit is bad for
+            the new task these win the trial, and yet learn less: off.
+        **knobs: of the algorithm.
+    """
+
+    kind = Lifelong
+    algorithm: Lifelong
+
+    def __init__(
+        self,
+        suite: Suite,
+        seed: int,
+        device: torch.device,
+        trial_steps: int = 12,
+        fresh: bool = False,
+        **knobs: Any,
+    ) -> None:
+        super().__init__(suite, seed, device, **knobs)
+        self.trial_steps, self.fresh = trial_steps, fresh
+        self.is_over = False
+
+    def learn(self, task: int, seed: int) -> None:
+        """Choose a start if the segment before is over, and learn."""
+        if self.is_over:
+            self.algorithm.begin_segment(self._start(task, seed))
+            self.is_over = False
+        super().learn(task, seed)
+
+    def _start(self, task: int, seed: int) -> DualStreamNetwork:
+        """The best of slow, previous and, perhaps, fresh network."""
+        tasks = [self.suite.tasks[task]]
+        networks = [self.algorithm.slow, self.network]
+        if self.fresh:
+            networks.append(self._new_algorithm().policy.network)
+
+        def collect(network: DualStreamNetwork) -> Tensor:
+            games = training_stream(self.suite, tasks, seed, self.device)
+            chance = Generator(self.device).manual_seed(seed)
+            return trial(network, games, self.trial_steps, chance)
+
+        return best_start(networks, collect)
+
+    def finish(self, task: int) -> None:
+        """Label what is remembered."""
+        super().finish(task)
+        self.is_over = True
+
+    def actor(self, task: int) -> Actor:
+        """The slow network."""
+        return NetworkActor(self.algorithm.slow)
+
+    def state_dict(self) -> Tree:
+        """With whether the segment is over."""
+        return super().state_dict() | {"is_over": torch.tensor(self.is_over)}
+
+    def load_state_dict(self, tree: Tree) -> None:
+        """With whether the segment is over."""
+        super().load_state_dict(tree)
+        self.is_over = bool(tree["is_over"])

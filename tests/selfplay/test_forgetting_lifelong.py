@@ -1,0 +1,313 @@
+"""`lifelong` and its lesions: what is remembered, what it holds, from where segments start."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from lifelong_agent.experience import Observation, Outcome
+from selfplay.forgetting import lifelong
+from selfplay.forgetting.clear import Clear
+from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
+from selfplay.forgetting.lesions import Mlp, width_of_equal_size
+from selfplay.forgetting.lifelong import average_decay
+from selfplay.forgetting.memories import Memories
+from selfplay.forgetting.methods import make_learner
+from selfplay.forgetting.starts import best_start, trial
+from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
+from tests.selfplay.forgetting_suite import TINY
+
+CPU = torch.device("cpu")
+
+
+def learner_of(name="lifelong(capacity=64)"):
+    return make_learner(name, TINY, 0, CPU)
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def stored_of(learner):
+    """What is remembered of the first segment."""
+    memories = learner.algorithm.memories
+    return {name: part[memories.places(0)] for name, part in memories.unrolls.items()}
+
+
+def memories_of(capacity, seed=0):
+    return Memories(capacity, torch.Generator().manual_seed(seed))
+
+
+def remember(memories, *returns):
+    """Offer unrolls that hold nothing but their own return."""
+    returns = torch.tensor(returns)
+    which, where = memories.offer(returns)
+    memories.write(where, {"n": returns[which, None]})
+
+
+def kept(memories, segment):
+    return sorted(memories.unrolls["n"][memories.places(segment), 0].tolist())
+
+
+def test_competent_unrolls_displace_the_others():
+    memories = memories_of(3)
+    remember(memories, 0.0, 0.0, 0.0, 4.0)  # mean 1
+    remember(memories, 5.0)
+    assert kept(memories, 0) == [0.0, 4.0, 5.0]
+    remember(memories, 6.0)
+    assert kept(memories, 0) == [4.0, 5.0, 6.0]
+
+
+def test_what_was_competent_at_first_is_weighed_against_the_segments_mean():
+    memories = memories_of(2)
+    remember(memories, 0.0, 1.0)  # 1 is above the mean of 0.5
+    remember(memories, 8.0, 9.0)  # and below that of 4.5
+    assert kept(memories, 0) == [8.0, 9.0]
+
+
+def test_among_equals_every_unroll_is_kept_with_equal_probability():
+    counts = torch.zeros(8)
+    for seed in range(600):
+        memories = memories_of(2, seed)
+        for first in (0, 4):
+            which, where = memories.offer(torch.zeros(4))
+            memories.write(where, {"n": which[:, None] + first})
+        counts[memories.unrolls["n"][memories.places(0), 0]] += 1
+    assert counts.sum() == 1200
+    assert (counts - 150).abs().max() < 4 * (600 * 0.25 * 0.75) ** 0.5
+
+
+def test_segments_share_the_room_in_equal_parts_and_only_earlier_ones_are_drawn():
+    memories = memories_of(6)
+    remember(memories, *[1.0] * 9)
+    assert memories.draw(5) == {}
+    memories.begin_segment()
+    remember(memories, *[2.0] * 9)
+    assert (kept(memories, 0), kept(memories, 1)) == ([1.0] * 3, [2.0] * 3)
+    assert set(memories.draw(20)["n"][:, 0].tolist()) == {1.0}
+    memories.begin_segment()
+    remember(memories, *[3.0] * 9)
+    assert [kept(memories, k) for k in range(3)] == [[1.0] * 2, [2.0] * 2, [3.0] * 2]
+    assert set(memories.draw(40)["n"][:, 0].tolist()) == {1.0, 2.0}
+    assert memories.num_bytes == 6 * 4
+
+
+def test_a_segments_mean_is_its_own():
+    memories = memories_of(4)
+    remember(memories, 10.0, 10.0)
+    memories.begin_segment()
+    remember(memories, 0.0, 0.0, 1.0)  # above the mean of this segment, far below the last one's
+    remember(memories, 1.0)
+    assert kept(memories, 1) == [1.0, 1.0]
+
+
+def test_memories_go_on_where_they_were_saved():
+    memories, again = memories_of(4), memories_of(4)
+    remember(memories, 1.0, 2.0, 3.0)
+    memories.begin_segment()
+    again.load_state_dict(memories.state_dict())
+    for each in (memories, again):
+        each.generator.manual_seed(1)
+        remember(each, 4.0, 5.0, 6.0)
+    assert (kept(again, 0), kept(again, 1)) == (kept(memories, 0), kept(memories, 1))
+    assert torch.equal(again.draw(9)["n"], memories.draw(9)["n"])
+
+
+def test_unrolls_are_cut_from_the_middle_of_a_rollout_with_the_state_that_they_start_from():
+    learner = learner_of("lifelong(capacity=64,unroll=4)")
+    algorithm = learner.algorithm
+    learner.suite = dataclasses.replace(TINY, steps=1)  # one rollout
+    algorithm.train = algorithm._remember  # the rollout is still the network's own
+    learner.learn(0, 1)
+    stored = stored_of(learner)
+    assert len(stored["seat"]) == 16  # 8 rows of 8 decisions, in pieces of 4
+    with torch.no_grad():
+        _, values = run_through(learner.network, stored)
+    pieces = algorithm.rollout.value.unfold(0, 4, 4).flatten(0, 1)  # (pieces * rows, 4)
+    for value in values.T:
+        assert (pieces - value).abs().amax(1).min() < 1e-5
+
+
+def test_the_slow_network_says_what_is_to_be_remembered():
+    learner = learner_of()
+    learner.learn(0, 1)
+    learner.finish(0)
+    stored = stored_of(learner)
+    log_probs, values = run_through(learner.algorithm.slow, stored)
+    torch.testing.assert_close(log_probs.transpose(0, 1), stored["log_probs"])
+    torch.testing.assert_close(values.T, stored["value"])
+    assert not torch.equal(weights(learner.algorithm.slow), weights(learner.network))
+    assert learner.actor(0).network is learner.algorithm.slow
+
+
+def test_the_hippocampus_holds_what_was_learned():
+    held, free = learner_of(), learner_of("lifelong-no-hippocampus")
+    for learner in (held, free):
+        learner.learn(0, 1)
+        learner.finish(0)
+    stored = stored_of(held)
+    strayed = []
+    for learner in (held, free):
+        learner.algorithm.policy_cloning = 100.0
+        learner.learn(1, 2)
+        with torch.no_grad():
+            now, _ = run_through(learner.network, stored)
+        strayed.append(cloning_loss(stored["log_probs"].transpose(0, 1), now).item())
+    assert strayed[0] < 0.5 * strayed[1]
+    assert free.replay_bytes == 0
+
+
+def test_a_full_hippocampus_is_as_large_as_the_reservoir_of_clear():
+    sizes = []
+    for name in ("lifelong(capacity=64)", "clear(capacity=64)"):
+        learner = learner_of(name)
+        learner.learn(0, 1)
+        learner.finish(0)
+        sizes.append(learner.replay_bytes)
+    assert isinstance(learner.algorithm, Clear)
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
+
+
+def test_the_average_spans_the_last_tenth_of_the_updates_until_it_is_slow_enough():
+    assert average_decay(0, 0.999) == pytest.approx(0.1)
+    assert average_decay(90, 0.999) == pytest.approx(91 / 100)
+    assert average_decay(10**6, 0.999) == 0.999
+
+
+def test_without_a_neocortex_the_fast_network_plays():
+    learner = learner_of("lifelong-no-neocortex(capacity=64)")
+    learner.learn(0, 1)
+    assert torch.equal(weights(learner.algorithm.slow), weights(learner.network))
+
+
+def test_a_new_segment_starts_with_a_new_optimiser_and_average():
+    learner = learner_of()
+    learner.learn(0, 1)
+    learner.finish(0)
+    algorithm = learner.algorithm
+    assert algorithm.policy.optimizer.state
+    algorithm.soften = 1.0
+    algorithm.begin_segment(algorithm.slow)
+    assert not algorithm.policy.optimizer.state
+    assert algorithm.updates == 0
+    assert torch.equal(weights(algorithm.slow), weights(learner.network))
+
+
+def test_a_new_segment_is_begun_less_sure_of_what_to_do():
+    """Logits times 0.3: p becomes p^0.3, made to add up to 1 again."""
+    learner = learner_of("lifelong(soften=0.3)")
+    obs, network = Payday().observe(), learner.network
+    torch.nn.init.normal_(network.policy_head.weight, generator=torch.Generator().manual_seed(0))
+    sure = copy.deepcopy(network)
+    learner.algorithm.begin_segment(sure)
+    before, after = (
+        each(obs.frames, obs.legal_actions, each.initial_state(3)) for each in (sure, network)
+    )
+    flat = before.log_probs.exp() ** 0.3
+    torch.testing.assert_close(after.log_probs.exp(), flat / flat.sum(1, keepdim=True))
+    torch.testing.assert_close(after.value, before.value)
+
+
+def test_the_trusted_network_starts_unless_another_is_clearly_better():
+    returns = {
+        "slow": [0.0, 0.1, 0.0, 0.1],
+        "previous": [0.1, 0.0, 0.1, 0.1],  # better by 0.025, give or take 0.05
+        "fresh": [1.0, 0.9, 1.0, 1.1],
+    }
+
+    def collect(name):
+        return torch.tensor(returns[name])
+
+    assert best_start(("slow", "previous"), collect) == "slow"
+    assert best_start(("slow", "previous", "fresh"), collect) == "fresh"
+    assert best_start(("fresh", "previous", "slow"), collect) == "fresh"
+
+
+class Payday:
+    """Three rows that pay 1, 2 and 3 for each decision; games end at every second one."""
+
+    num_rows, time = 3, 0
+
+    def observe(self):
+        legal = torch.ones(3, 16, dtype=torch.bool)
+        return Observation(
+            torch.zeros(3, 3, 64, 64, dtype=torch.uint8), legal, torch.zeros(3).long()
+        )
+
+    def advance(self, actions):
+        self.time += 1
+        ended = torch.full((3,), self.time % 2 == 0)
+        return Outcome(torch.tensor([1.0, 2.0, 3.0]), ended, torch.ones(3))
+
+
+def test_a_trial_adds_up_what_is_paid():
+    network = learner_of().network
+    assert trial(network, Payday(), 5, torch.Generator()).tolist() == [5.0, 10.0, 15.0]
+
+
+def test_the_mlp_has_the_size_of_the_circuits_and_no_memory():
+    plain, bare = learner_of().network, learner_of("lifelong-mlp").network
+    assert isinstance(bare.circuits, Mlp)
+    assert bare.state_size == 0
+    sizes = [sum(p.numel() for p in each.circuits.parameters()) for each in (plain, bare)]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
+    assert width_of_equal_size(3, 3 * 5 + 5 + 5 * 5 + 5 + 5 * 3 + 3) == 5
+
+
+def test_the_mlp_learns():
+    learner = learner_of("lifelong-mlp(capacity=64)")
+    before = learner.network.circuits.layers[0].weight.clone()
+    learner.learn(0, 1)
+    learner.finish(0)
+    learner.learn(1, 2)
+    assert not torch.equal(learner.network.circuits.layers[0].weight, before)
+
+
+def test_without_looks_the_eyes_fix_on_nothing():
+    network = learner_of("lifelong-no-looks").network
+    stream = Payday()
+    obs = stream.observe()
+    thought = network(obs.frames, obs.legal_actions, network.initial_state(3))
+    assert thought.percept.fixations.shape == (3, 0, 2)
+    others = dataclasses.replace(learner_of().network.config.eyes, looks=0)
+    assert network.config.eyes == others
+
+
+def test_a_unit_is_dormant_if_it_hardly_ever_speaks_beside_the_others_of_its_layer():
+    loud = torch.tensor([3.9, 0.1, 0.0, 4.0])  # mean 2, so that 0.05 is the limit
+    quiet = torch.tensor([0.02, 0.02])
+    assert dormant_ratio([loud]) == pytest.approx(1 / 4)
+    assert dormant_ratio([loud, quiet]) == pytest.approx(1 / 6)
+    assert dormant_ratio([torch.zeros(3)]) == 1
+
+
+def test_activity_is_the_mean_of_absolute_activations():
+    layer = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.ReLU(), torch.nn.Tanh())
+    with torch.no_grad():
+        layer[0].weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        layer[0].bias.zero_()
+    rectified, _ = hidden_activity(layer, lambda: layer(torch.tensor([[2.0], [-1.0], [1.0]])))
+    assert rectified.tolist() == pytest.approx([1.0, 1 / 3])
+    assert not layer[1]._forward_hooks
+
+
+def test_only_what_was_met_is_run_through_again():
+    learner = learner_of()
+    learner.learn(0, 1)
+    assert set(learner.algorithm.memories.unrolls) == {*MET, "states"}
+
+
+@pytest.mark.parametrize(("name", "num"), [("lifelong", 2), ("lifelong(fresh=True)", 3)])
+def test_a_segment_starts_from_the_slow_the_previous_or_if_allowed_a_fresh_network(
+    name, num, monkeypatch
+):
+    offered = []
+    monkeypatch.setattr(lifelong, "best_start", lambda them, _: offered.extend(them) or them[-1])
+    learner = learner_of(name)
+    first, learner.is_over = weights(learner.network), True
+    learner.suite = dataclasses.replace(TINY, steps=1)
+    learner.learn(1, 2)
+    assert [offered[0], offered[1]] == [learner.algorithm.slow, learner.network]
+    assert len(offered) == num
+    assert torch.equal(weights(offered[-1]), first) == (num == 3)
