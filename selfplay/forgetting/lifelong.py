@@ -148,7 +148,7 @@ class Lifelong(TaskPPO):
         network.load_state_dict(start.state_dict())
         with torch.no_grad():
             for part in network.policy_head.parameters():
-                part *= self.soften
+                part.mul_(self.soften)
         load_optimizer(self.policy.optimizer, {})
         self.updates = 0
 
