@@ -47,4 +47,4 @@ bench: $(STAMP) ## games, training, decisions, recall
 	$(BIN)/python -m selfplay bench recall
 
 train: $(STAMP) ## twenty minutes of self-play from nothing
-	$(BIN)/python -m selfplay train --games connect --steps 1400000 --out runs/train $(ARGS)
+	$(BIN)/python -m selfplay train --games connect --steps 5000000 --out runs/train $(ARGS)
