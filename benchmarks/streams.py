@@ -36,7 +36,7 @@ from things import LABELS, alone, empty_scene
 from torch import Generator, Tensor
 
 import lifelong_agent
-from lifelong_agent.perception import Eyes
+from lifelong_agent.perception import POOLS, Eyes
 from lifelong_agent.weights import load_network
 from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
 
@@ -231,7 +231,7 @@ def probe(
 def untrained(eyes: Eyes, seed: int) -> Eyes:
     """The same eyes as they were before they learned anything."""
     torch.manual_seed(seed)
-    shape = eyes.dorsal.in_channels // 3, eyes.height, eyes.width
+    shape = eyes.dorsal.light.in_features // POOLS, eyes.height, eyes.width
     return Eyes(shape, replace(eyes.config, precision="float32")).eval()
 
 

@@ -106,7 +106,7 @@ def test_the_command_measures_and_writes(tmp_path, monkeypatch):
     words = ["--steps", "1", "--seeds", "2", "--batch", "2", "--sides", "128", "--json", str(path)]
     encoders.main([*words, "--encoders", "eyes, R = 2", "Nature-CNN"])
     result = json.loads(path.read_text())["128"]
-    assert result["costs"]["eyes, R = 2"]["macs"] == 3536896
+    assert result["costs"]["eyes, R = 2"]["macs"] == 2474272
     assert [len(runs) for runs in result["read"].values()] == [2, 2]
     assert result["verdicts"][0]["time"] > 0
 

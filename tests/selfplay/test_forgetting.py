@@ -66,7 +66,7 @@ def outcome(results, method):
         *("finetune", "frozen_copies", "joint", "ewc", "clear(capacity=64)"),
         *("lifelong(capacity=64)", "lifelong-no-hippocampus", "lifelong-no-neocortex(capacity=64)"),
         *("lifelong-no-looks(capacity=64)", "lifelong-mlp(capacity=64)"),
-        "stable_baselines3:PPO(policy='MlpPolicy',n_epochs=1)",
+        "stable_baselines3:PPO(policy='MlpPolicy',n_epochs=1,batch_size=16)",
         "stable_baselines3:DQN(policy='MlpPolicy',buffer_size=64,learning_starts=8)",
         "sb3_contrib:MaskablePPO(policy='MlpPolicy',n_epochs=1)",
     ],
