@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lifelong_agent.keys import KeyEncoder
+from lifelong_agent.perception import crop_around
 from memory import MemoryDamagedError
 from memory.attributes import AttributeConfig, AttributeDictionary
 from memory.traces import Floats
@@ -45,11 +46,8 @@ def tokens(
         (N, R, 16 C + 16) float32: mean light of 4x4 patches of the crop in [-1, 1), and the gist.
     """
     num, looks = fixations.shape[:2]
-    windows = frames.unfold(2, crop, 1).unfold(3, crop, 1)  # a view of all places, no copy
-    last = fixations.new_tensor(windows.shape[2:4]) - 1
-    corner = (fixations - crop // 2).clamp_min(0).minimum(last)
-    row = fixations.new_tensor(range(num))[:, None]
-    crops = windows[row, :, corner[..., 0], corner[..., 1]].flatten(0, 1).float() / 128 - 1
+    windows = crop_around(frames.repeat_interleave(looks, 0), fixations.flatten(0, 1), crop)
+    crops = windows.float() / 128 - 1
     light = F.adaptive_avg_pool2d(crops, PATCHES).view(num, looks, -1)
     gist = GIST_WEIGHT * F.normalize(keys.gist(readings)[:, :GIST], dim=1).to(light.device)
     both = F.pad(light, (0, gist.shape[1]))
