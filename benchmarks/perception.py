@@ -30,8 +30,9 @@ from envs.opponents import choose
 from envs.tron_screen import CELLS
 from envs.tron_tables import MOVES
 from envs.volley import BALL
-from lifelong_agent.perception import Eyes, EyesConfig, pool
+from lifelong_agent.perception import Eyes, EyesConfig
 from lifelong_agent.ppo import GAZE_EVERY, PPOConfig
+from lifelong_agent.retina import pool
 from selfplay.cli import Options, guarded, parse, progress_bar, write_json
 from selfplay.machine import best_precision
 from selfplay.players import make_scripted

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lifelong_agent.keys import KeyEncoder
-from lifelong_agent.perception import crop_around
+from lifelong_agent.retina import crop_around
 from memory import MemoryDamagedError
 from memory.attributes import AttributeConfig, AttributeDictionary
 from memory.traces import Floats

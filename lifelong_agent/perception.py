@@ -10,12 +10,13 @@ knows any game or acts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lifelong_agent.retina import cell_of, crop_around, focus, pool
 
 POOLS = 3  # mean, brightest, darkest: small things are lost in a mean
 SEEN = -1e4  # added to the saliency of places that were looked at
@@ -407,100 +408,6 @@ def make_eyes(obs_shape: tuple[int, ...], config: EyesConfig) -> Eyes | VectorEy
 def _light(pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """(N, C, H, W) uint8 to [-1, 1), stored channels last: convolutions are up to 3x as fast."""
     return pixels.to(dtype, memory_format=torch.channels_last) / 128 - 1
-
-
-def pool(frames: Tensor, side: int) -> Tensor:
-    """Mean (rounded down), maximum and minimum over a grid of `side` x `side` windows.
-
-    Args:
-        frames: (N, C, H, W) uint8. Where a side is no multiple of `side`, windows differ by a
-            pixel, as in adaptive pooling; a frame smaller than the grid repeats pixels.
-        side: windows per side.
-
-    Returns:
-        (N, 3 C, side, side) uint8.
-    """
-    height, width = frames.shape[-2:]
-    if height % side or width % side:
-        wide = frames.float()
-        mean = F.adaptive_avg_pool2d(wide, side)
-        most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
-        return torch.cat([mean, most, least], 1).to(torch.uint8)
-    step = width // side
-    num, channels = frames.shape[:2]
-    lines = frames.view(num, channels, side, height // side, width).unbind(3)
-    most = least = lines[0]
-    total = lines[0].to(torch.int16 if height * width < 128 * side**2 else torch.int32)
-    for line in lines[1:]:
-        most, least, total = torch.maximum(most, line), torch.minimum(least, line), total + line
-    mean = _along(total, torch.add, step) // (height * width // side**2)
-    pools = [mean.to(torch.uint8), _along(most, torch.maximum, step)]
-    return torch.cat([*pools, _along(least, torch.minimum, step)], 1)
-
-
-def _along(lines: Tensor, join: Callable[[Tensor, Tensor], Tensor], step: int) -> Tensor:
-    """Join every `step` neighbours of (..., W): (..., W / step).
-
-    All runs of the whole memory are joined, of which every `step`-th is taken: several times as
-    fast as a reduction over a short last axis.
-    """
-    flat = lines.flatten()
-    num = len(flat) - step + 1
-    joined = flat[:num]
-    for k in range(1, step):
-        joined = join(joined, flat[k : num + k])
-    return joined[::step].view(*lines.shape[:-1], -1)
-
-
-def cell_of(length: int, grid: int) -> int:
-    """Pixels along one side of a place."""
-    return -(-length // grid)
-
-
-def focus(frames: Tensor, spots: Tensor, grid: int) -> tuple[Tensor, Tensor]:
-    """The most striking pixel of one place in each frame: the farthest from the place's mean.
-
-    A thing is then always in the middle of the look, wherever it lies in its place, so that what
-    is beside it is always at the same pixels of the look.
-
-    Args:
-        frames: (N, C, H, W) uint8.
-        spots: (N,) int64 numbers of places in [0, grid * grid), row by row.
-        grid: places per side.
-
-    Returns:
-        (N, 2) int64 rows and columns of the place's first pixel, and of the striking one, the
-        first of equals.
-    """
-    height, width = frames.shape[-2:]
-    tall, wide = cell_of(height, grid), cell_of(width, grid)
-    top = (spots // grid * height // grid).clamp(max=height - tall)
-    left = (spots % grid * width // grid).clamp(max=width - wide)
-    corner = torch.stack([top, left], 1)
-    light = _windows(frames, corner, tall, wide).flatten(2).float()
-    striking = (light - light.mean(2, keepdim=True)).abs().sum(1).argmax(1)
-    return corner, corner + torch.stack([striking // wide, striking % wide], 1)
-
-
-def crop_around(frames: Tensor, centres: Tensor, crop: int) -> Tensor:
-    """Cut one window out of each frame, centred on a pixel, shifted inside the frame.
-
-    Args:
-        frames: (N, C, H, W).
-        centres: (N, 2) int64 rows and columns; the pixel just below and right of the middle.
-        crop: side of the window in pixels.
-
-    Returns:
-        (N, C, crop, crop) of the frames' dtype, copied exactly.
-    """
-    most = torch.tensor(frames.shape[-2:], device=centres.device) - crop
-    return _windows(frames, torch.minimum((centres - crop // 2).clamp(min=0), most), crop, crop)
-
-
-def _windows(frames: Tensor, corners: Tensor, tall: int, wide: int) -> Tensor:
-    windows = frames.unfold(2, tall, 1).unfold(3, wide, 1)  # a view of all places, no copy
-    rows = torch.arange(len(frames), device=frames.device)
-    return windows[rows, :, corners[:, 0], corners[:, 1]]
 
 
 PRECISIONS = ("float32", "bfloat16")

@@ -9,7 +9,7 @@ import torch
 from encoders import ENCODERS, FIGURES, Cost, Enlarged, count_macs, make_reader, score, verdicts
 from perception import Frames, learn, measure
 
-from lifelong_agent.perception import pool
+from lifelong_agent.retina import pool
 
 
 def test_multiply_accumulates_of_the_nature_cnn_are_those_worked_by_hand():

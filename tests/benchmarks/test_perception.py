@@ -13,7 +13,7 @@ from benchmarks.perception import (
     rival_looks,
     watch,
 )
-from lifelong_agent.perception import pool
+from lifelong_agent.retina import pool
 
 
 def test_balanced_accuracy_is_the_mean_of_hits_and_rejections():

@@ -6,16 +6,8 @@ import math
 import pytest
 import torch
 
-from lifelong_agent.perception import (
-    Associations,
-    Eyes,
-    EyesConfig,
-    Fovea,
-    cell_of,
-    crop_around,
-    focus,
-    pool,
-)
+from lifelong_agent.perception import Associations, Eyes, EyesConfig, Fovea
+from lifelong_agent.retina import cell_of, crop_around, focus, pool
 
 CONFIG = EyesConfig(
     channels=8, blocks=1, grid=4, glance=8, crop=8, looks=1, reading=24, keys=6, associations=5
