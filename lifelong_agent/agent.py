@@ -24,11 +24,13 @@ from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.records import AgentObservation, Decision, GameSummary, Record
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from memory import (
+    NO_WAY,
     Acquaintances,
     Encoder,
     Episode,
     Hippocampus,
     Impression,
+    Lines,
     SleepReport,
     Strategy,
     Tactician,
@@ -38,6 +40,7 @@ from memory import (
     bend,
     fingerprint,
     sleep,
+    take,
 )  # fmt: skip
 from memory.traces import Floats
 
@@ -75,6 +78,7 @@ class LifelongAgent:
         self.tactician = Tactician(self.hippocampus.book)
         self.acquaintances = Acquaintances(self.hippocampus.store)
         self._impression: Impression | None = None
+        self.lines, self._way = Lines(self.hippocampus.store), NO_WAY
         self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
         self.episode: Episode | None = None
         self._scenes: dict[int, bytes] = {}
@@ -125,6 +129,7 @@ class LifelongAgent:
             raise ValueError("an opponent needs a name")
         self.episode, self._scenes = Episode(game, opponent), {}
         self._impression = self.acquaintances.meet(game, opponent)
+        self._way = self.lines.way(game, opponent)
         self._state = self.network.initial_state(1)
 
     @property
@@ -159,6 +164,8 @@ class LifelongAgent:
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
         probabilities = bend(probabilities, tactics, self.tactician.config.lid)
+        way = self._way.action(len(self.episode.traces), code)
+        probabilities = take(probabilities, way, self.lines.config.share)
         action = int(probabilities.argmax())
         self.episode.traces.append(
             Trace(
@@ -226,6 +233,7 @@ class LifelongAgent:
         strategies = self.hippocampus.remember(episode, self.encoder)
         self.episode = None
         self.acquaintances.note(episode)
+        self.lines.note(episode)
         self.tactician.refresh()
 
         def those(verdict: str) -> tuple[Strategy, ...]:
@@ -271,6 +279,7 @@ class LifelongAgent:
         self.describer.sleep()
         self.tactician.refresh()
         self.acquaintances.refresh()
+        self.lines.refresh()
         chance = torch.Generator(self._state.device)
         chance.manual_seed(self.hippocampus.store.sleep_count())
         try:

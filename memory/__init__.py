@@ -5,6 +5,7 @@ from memory.advice import AdviceConfig, advise
 from memory.credit import Answer, CreditConfig
 from memory.database import MemoryBusyError, MemoryDamagedError
 from memory.hippocampus import Hippocampus
+from memory.lines import NO_WAY, Lines, Way, take
 from memory.recollection import Advice, Recall
 from memory.reembedding import Encoder
 from memory.sleep import SleepReport, Woken, sleep
@@ -14,6 +15,7 @@ from memory.tactics import Tactician, bend
 from memory.traces import Episode, Recalled, Trace, fingerprint
 
 __all__ = [
+    "NO_WAY",
     "Acquaintances",
     "Advice",
     "AdviceConfig",
@@ -24,6 +26,7 @@ __all__ = [
     "Hippocampus",
     "Impression",
     "Likeness",
+    "Lines",
     "MemoryBusyError",
     "MemoryDamagedError",
     "Recall",
@@ -33,9 +36,11 @@ __all__ = [
     "Strategy",
     "Tactician",
     "Trace",
+    "Way",
     "Woken",
     "advise",
     "bend",
     "fingerprint",
     "sleep",
+    "take",
 ]

@@ -1,0 +1,224 @@
+"""Lines: the games against one opponent as a tree, and which way through it to go next.
+
+Whoever answers alike every time is beaten by search: a line that was not lost is played again; if
+all were lost, the next game leaves them where it most probably is not too late, with an action
+that was never tried there. So no line is lost twice, and whoever can be beaten is beaten in the
+end. A cache of the store; it keeps nothing of its own, knows no game, and chooses nothing where
+the opponent answers in another way than before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from memory.store import Store
+from memory.traces import Episode, Floats
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LinesConfig:
+    """Where to leave a line that was lost.
+
+    Attributes:
+        liking: how much the network's own opinion of an action counts beside being early, per nat.
+        floor: least probability that an action is taken to have.
+        trust: share of the opponent's answers along a line that have to have been the same, all
+            of them together, for it to be gone again.
+        share: least probability that is given to the action of the way.
+    """
+
+    liking: float = 0.2
+    doubt: float = 0.0
+    floor: float = 1e-4
+    trust: float = 0.5
+    share: float = 0.98
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finished game of T decisions.
+
+    Attributes:
+        result: in [-1, 1].
+        codes: (T,) int64 fingerprints of the situations.
+        actions: (T,) int64, what was done.
+        policy: (T, A) float32 probabilities of the network alone, 0 where illegal.
+    """
+
+    result: float
+    codes: Codes
+    actions: npt.NDArray[np.int64]
+    policy: Floats
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def shared(self, other: Line) -> int:
+        """How many situations two games have in common from the start, each reached alike."""
+        most = min(len(self), len(other))
+        codes = self.codes[:most] == other.codes[:most]
+        both = codes & np.append(True, self.actions[: most - 1] == other.actions[: most - 1])
+        return most if both.all() else int(both.argmin())
+
+
+@dataclass(frozen=True)
+class Way:
+    """What is to be done, decision by decision, as long as the opponent answers as foreseen.
+
+    Attributes:
+        codes: the situations, in order.
+        actions: what to do in each.
+        is_trial: whether its last action is tried for the first time.
+    """
+
+    codes: tuple[int, ...] = ()
+    actions: tuple[int, ...] = ()
+    is_trial: bool = False
+
+    def action(self, ply: int, code: int) -> int | None:
+        """What to do in the decision `ply`, if the situation is the one foreseen."""
+        foreseen = ply < len(self.codes) and self.codes[ply] == code
+        return self.actions[ply] if foreseen else None
+
+
+NO_WAY = Way()
+
+
+def choose_way(lines: Sequence[Line], config: LinesConfig) -> Way:
+    """The latest of the best lines that were not lost, or a new branch of the lost ones.
+
+    Args:
+        lines: the games against one opponent, oldest first.
+        config: the knobs.
+    """
+    sure = [line for line in lines if _trust(line, lines) >= config.trust]
+    best = max((line.result for line in sure), default=-1.0)
+    if best >= 0:
+        line = [line for line in sure if line.result == best][-1]
+        return Way(tuple(line.codes.tolist()), tuple(line.actions.tolist()))
+    return _branch(sure, lines, config)
+
+
+def _branch(sure: Sequence[Line], lines: Sequence[Line], config: LinesConfig) -> Way:
+    """Leave a lost line where the most promising untried action is."""
+    tried: dict[int, set[int]] = {}
+    for line in lines:
+        for code, action in zip(line.codes.tolist(), line.actions.tolist(), strict=True):
+            tried.setdefault(code, set()).add(action)
+    best, way = -np.inf, NO_WAY
+    for line in sure:
+        scores = promise(line, lines, config)
+        for ply, code in enumerate(line.codes.tolist()):
+            scores[ply, list(tried[code])] = -np.inf
+        ply, action = np.unravel_index(int(scores.argmax()), scores.shape)
+        if scores[ply, action] > best:
+            best = scores[ply, action]
+            codes, actions = line.codes[: ply + 1].tolist(), line.actions[:ply].tolist()
+            way = Way(tuple(codes), (*actions, int(action)), is_trial=True)
+    return way
+
+
+def promise(line: Line, lines: Sequence[Line], config: LinesConfig) -> npt.NDArray[np.float64]:
+    """How promising it is to do something else in a decision of a lost line.
+
+    The mistake is as likely in one decision as in another, so after a share x of a game it is
+    still to come with probability 1 - x; several games through one situation are independent
+    witnesses. promise(t, a) = sum of log(1 - t / T) over the lost games of T decisions through
+    the situation, and liking * log max(policy(a), floor).
+
+    Args:
+        line: a lost game of T decisions.
+        lines: all games against the same opponent, this one among them.
+        config: the knobs.
+
+    Returns:
+        (T, A) float64, -inf where an action is illegal.
+    """
+    hope = config.doubt * np.log(np.clip((1 + line.values) / 2, 0.01, 1))
+    for other in lines:
+        if other.result < 0:
+            through = np.arange(line.shared(other))
+            hope[through] += np.log1p(-through / len(other))
+    likings = np.log(np.maximum(line.policy, config.floor), dtype=np.float64)
+    return np.where(line.policy > 0, config.liking * likings + hope[:, None], -np.inf)
+
+
+def _trust(line: Line, lines: Sequence[Line]) -> float:
+    """Product over a line of the share of games that went on as it did, of those that came by."""
+    shared = np.array([line.shared(other) for other in lines])
+    left = Counter(
+        int(ply)
+        for ply, other in zip(shared, lines, strict=True)
+        if ply < min(len(line), len(other)) and line.actions[ply - 1] == other.actions[ply - 1]
+    )
+    went = {ply: int((shared > ply).sum()) for ply in left}
+    return float(np.prod([went[ply] / (went[ply] + others) for ply, others in left.items()]))
+
+
+class Lines:
+    """The games against everybody.
+
+    Args:
+        store: the memory.
+        config: the knobs.
+    """
+
+    def __init__(self, store: Store, config: LinesConfig | None = None) -> None:
+        self.store, self.config = store, config or LinesConfig()
+        self._played: dict[tuple[str, str], list[Line]] = {}
+
+    def way(self, game: str, opponent: str) -> Way:
+        """Where to go in the next game against somebody."""
+        return choose_way(self._of(game, opponent), self.config)
+
+    def _of(self, game: str, opponent: str) -> list[Line]:
+        if (game, opponent) not in self._played:
+            episodes = self.store.read_episodes(game, opponent)
+            self._played[game, opponent] = [line_of(episode) for episode in episodes]
+        return self._played[game, opponent]
+
+    def note(self, episode: Episode) -> None:
+        """A game was finished and stored."""
+        known = self._played.get((episode.game, episode.opponent))
+        if known is not None:
+            known.append(line_of(episode))
+
+    def refresh(self) -> None:
+        """Traces may have left the store: read it again when somebody is met."""
+        self._played.clear()
+
+
+def line_of(episode: Episode) -> Line:
+    """What is needed of a game."""
+    floor = np.finfo(np.float16).tiny  # legal, however improbable
+    policy = [
+        np.where(trace.legal_actions, np.maximum(trace.policy, floor), 0)
+        for trace in episode.traces
+    ]
+    return Line(
+        episode.result,
+        np.array([trace.code for trace in episode.traces], np.int64),
+        np.array([trace.action for trace in episode.traces], np.int64),
+        np.array(policy, np.float32),
+        np.array([trace.value for trace in episode.traces], np.float32),
+    )
+
+
+def take(policy: Floats, action: int | None, share: float) -> Floats:
+    """(A,) probabilities with at least `share` for an action, the others in proportion."""
+    if action is None or policy[action] >= share:
+        return policy
+    rest = policy.copy()
+    rest[action] = 0
+    total = rest.sum()
+    bent: Floats = rest * ((1 - share) / total) if total > 0 else rest
+    bent[action] = share if total > 0 else 1.0
+    return bent
