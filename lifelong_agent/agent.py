@@ -279,7 +279,6 @@ class LifelongAgent:
         self.describer.sleep()
         self.tactician.refresh()
         self.acquaintances.refresh()
-        self.lines.refresh()
         chance = torch.Generator(self._state.device)
         chance.manual_seed(self.hippocampus.store.sleep_count())
         try:

@@ -31,6 +31,9 @@ MOST_LESSONS = 2048
 class Consolidation:
     """A neocortex beside a hippocampus.
 
+    What it could not learn without forgetting is tried again the next night, and then, as long as
+    nothing new is to be learned besides, after 2, 6, 14, ... nights that cost nothing.
+
     Args:
         network: the shipped network; never changed.
         hippocampus: whose memories are taught.
@@ -51,6 +54,8 @@ class Consolidation:
         self.hippocampus, self.encoder = hippocampus, encoder
         self.path = None if directory is None else directory / FILE
         self._readings: dict[int, Tensor] = {}
+        self._refused: set[bytes] = set()
+        self._refusals = self._pause = 0
         if self.path is not None and self.path.exists():
             self._take_up_or_set_aside(self.path)
 
@@ -73,12 +78,29 @@ class Consolidation:
         left_s = started + budget_s - time.monotonic()
         if left_s <= 0:
             return SleepReport(False, "no time was left to teach the network")
-        report = self.cortex.consolidate(
-            lessons.pick(~known), lessons.pick(known), left_s, generator, tell
-        )
-        if report.accepted:
-            self._keep()
+        recent = lessons.pick(~known)
+        if self._would_be_in_vain(recent):
+            return SleepReport(False, "nothing new to learn: what is left did not fit in before")
+        report = self.cortex.consolidate(recent, lessons.pick(known), left_s, generator, tell)
+        self._note_outcome(recent, report)
         return report
+
+    def _would_be_in_vain(self, recent: Lessons) -> bool:
+        """Whether the same was refused before, and not long enough ago for another attempt."""
+        if not len(recent) or not set(_names(recent)) <= self._refused:
+            self._refusals = self._pause = 0
+            return False
+        self._pause -= 1
+        return self._pause >= 0
+
+    def _note_outcome(self, recent: Lessons, report: SleepReport) -> None:
+        if report.accepted:
+            self._refused, self._refusals = set(), 0
+            self._keep()
+        elif len(recent):
+            self._refused = set(_names(recent))
+            self._refusals += 1
+            self._pause = 2**self._refusals - 2
 
     def _gather(self, tell: Callable[[float], None]) -> Lessons:
         """What is worth learning, of everybody met."""
@@ -138,3 +160,12 @@ class Consolidation:
             whole = {k: t for k, t in network.state_dict().items() if k.startswith("eyes.")} | part
             check_tensors(network, whole, path)
             network.load_state_dict(whole)
+
+
+def _names(lessons: Lessons) -> list[bytes]:
+    """What tells decisions apart: the situation as the eyes read it, and what is best there."""
+    best = lessons.policy.argmax(1).tolist()
+    readings = lessons.readings.cpu().numpy()
+    return [
+        reading.tobytes() + bytes([action]) for reading, action in zip(readings, best, strict=True)
+    ]

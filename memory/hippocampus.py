@@ -7,6 +7,7 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -33,7 +34,7 @@ from memory.reconsolidation import (
     revise,
 )
 from memory.reembedding import Encoder, reembed
-from memory.rehearsal import Rehearsal, agreement
+from memory.rehearsal import Rehearsal, agreement, farthest
 from memory.store import Store
 from memory.strategies import Strategy, StrategyBook
 from memory.traces import Episode, Floats, Recalled
@@ -73,6 +74,7 @@ class Hippocampus:
         self.reconsolidation_config = ReconsolidationConfig()
         self._beliefs = Beliefs()
         self._moved: dict[int, float] = {}
+        self._settled: set[tuple[str, str]] = set()
         self._rebuild()
 
     @staticmethod
@@ -243,6 +245,7 @@ class Hippocampus:
             episode, taught, [s.to_row() for s in strategies], encoder, recalls
         )
         self._believe(episode.game, taught)
+        self._settled.discard((episode.game, episode.opponent))
         self._note(ids, episode)
         self._revise(recalls)
         return self.book.resolve(strategies, ids)
@@ -376,6 +379,14 @@ class Hippocampus:
         if any(not np.array_equal(indexed[i], key) for i, key in zip(ids, keys, strict=True)):
             raise ValueError("a key in the index is not the one in the store")
 
+    def unsettled(self) -> list[tuple[str, str]]:
+        """(game, opponent) of those whose games would still teach something, the latest first."""
+        return [who for who in self.store.opponents() if who not in self._settled]
+
+    def settle(self, game: str, opponent: str) -> None:
+        """Until the next game against them there is nothing more to be learned from the old."""
+        self._settled.add((game, opponent))
+
     def rehearse(self, game: str, opponent: str) -> Rehearsal:
         """Replay all games against one opponent, oldest first; changes nothing by itself."""
         episodes = list(self.store.read_episodes(game, opponent))
@@ -384,12 +395,13 @@ class Hippocampus:
             for episode in episodes
             for trace in episode.traces
         }
-        before = agreement(episodes, beliefs)
+        before, believed = agreement(episodes, beliefs), copy.deepcopy(beliefs)
         for episode in episodes:
             answers = reverse_replay(episode, lambda t: beliefs[t.code], self.credit_config)
             for trace, answer in zip(episode.traces, answers, strict=True):
                 beliefs[trace.code][trace.action] = answer
-        return Rehearsal(len(episodes), beliefs, before, agreement(episodes, beliefs))
+        after, moved = agreement(episodes, beliefs), farthest(believed, beliefs)
+        return Rehearsal(len(episodes), beliefs, before, after, moved)
 
     def adopt(self, game: str, opponent: str, beliefs: dict[int, dict[int, Answer]]) -> None:
         """Make the outcome of a rehearsal the memory's own, durably."""

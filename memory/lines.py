@@ -9,9 +9,12 @@ the opponent answers in another way than before.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +35,15 @@ class LinesConfig:
         trust: share of the opponent's answers along a line that have to have been the same, all
             of them together, for it to be gone again.
         share: least probability that is given to the action of the way.
+        most: games against one opponent that are looked at, the latest.
     """
 
     liking: float = 0.2
-    doubt: float = 0.0
+    doubt: float = 2.0
     floor: float = 1e-4
     trust: float = 0.5
     share: float = 0.98
+    most: int = 128
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,15 @@ class Line:
         result: in [-1, 1].
         codes: (T,) int64 fingerprints of the situations.
         actions: (T,) int64, what was done.
-        policy: (T, A) float32 probabilities of the network alone, 0 where illegal.
+        policy: (T, A) float16 probabilities of the network alone, 0 where illegal and only there.
+        values: (T,) float16, the critic's expectations.
     """
 
     result: float
     codes: Codes
     actions: npt.NDArray[np.int64]
-    policy: Floats
-    values: Floats
+    policy: npt.NDArray[np.float16]
+    values: npt.NDArray[np.float16]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -92,7 +98,7 @@ class Way:
 NO_WAY = Way()
 
 
-def choose_way(lines: Sequence[Line], config: LinesConfig) -> Way:
+def choose_way(lines: Collection[Line], config: LinesConfig) -> Way:
     """The latest of the best lines that were not lost, or a new branch of the lost ones.
 
     Args:
@@ -107,7 +113,7 @@ def choose_way(lines: Sequence[Line], config: LinesConfig) -> Way:
     return _branch(sure, lines, config)
 
 
-def _branch(sure: Sequence[Line], lines: Sequence[Line], config: LinesConfig) -> Way:
+def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) -> Way:
     """Leave a lost line where the most promising untried action is."""
     tried: dict[int, set[int]] = {}
     for line in lines:
@@ -126,7 +132,7 @@ def _branch(sure: Sequence[Line], lines: Sequence[Line], config: LinesConfig) ->
     return way
 
 
-def promise(line: Line, lines: Sequence[Line], config: LinesConfig) -> npt.NDArray[np.float64]:
+def promise(line: Line, lines: Collection[Line], config: LinesConfig) -> npt.NDArray[np.float64]:
     """How promising it is to do something else in a decision of a lost line.
 
     The mistake is as likely in one decision as in another, so after a share x of a game it is
@@ -142,16 +148,16 @@ def promise(line: Line, lines: Sequence[Line], config: LinesConfig) -> npt.NDArr
     Returns:
         (T, A) float64, -inf where an action is illegal.
     """
-    hope = config.doubt * np.log(np.clip((1 + line.values) / 2, 0.01, 1))
+    hope = config.doubt * np.log(np.clip((1 + line.values.astype(np.float64)) / 2, 0.01, 1))
     for other in lines:
         if other.result < 0:
             through = np.arange(line.shared(other))
             hope[through] += np.log1p(-through / len(other))
-    likings = np.log(np.maximum(line.policy, config.floor), dtype=np.float64)
+    likings = np.log(np.maximum(line.policy.astype(np.float64), config.floor))
     return np.where(line.policy > 0, config.liking * likings + hope[:, None], -np.inf)
 
 
-def _trust(line: Line, lines: Sequence[Line]) -> float:
+def _trust(line: Line, lines: Collection[Line]) -> float:
     """Product over a line of the share of games that went on as it did, of those that came by."""
     shared = np.array([line.shared(other) for other in lines])
     left = Counter(
@@ -164,7 +170,7 @@ def _trust(line: Line, lines: Sequence[Line]) -> float:
 
 
 class Lines:
-    """The games against everybody.
+    """The latest games against everybody.
 
     Args:
         store: the memory.
@@ -173,43 +179,61 @@ class Lines:
 
     def __init__(self, store: Store, config: LinesConfig | None = None) -> None:
         self.store, self.config = store, config or LinesConfig()
-        self._played: dict[tuple[str, str], list[Line]] = {}
+        self._played: dict[tuple[str, str], deque[Line]] = {}
 
     def way(self, game: str, opponent: str) -> Way:
         """Where to go in the next game against somebody."""
-        return choose_way(self._of(game, opponent), self.config)
-
-    def _of(self, game: str, opponent: str) -> list[Line]:
         if (game, opponent) not in self._played:
-            episodes = self.store.read_episodes(game, opponent)
-            self._played[game, opponent] = [line_of(episode) for episode in episodes]
-        return self._played[game, opponent]
+            self._played[game, opponent] = deque(self._read(game, opponent), self.config.most)
+        return choose_way(self._played[game, opponent], self.config)
 
     def note(self, episode: Episode) -> None:
-        """A game was finished and stored."""
+        """A game was finished and stored; it stays known here when its traces leave the store."""
         known = self._played.get((episode.game, episode.opponent))
-        if known is not None:
+        if known is not None and episode.traces:
             known.append(line_of(episode))
 
-    def refresh(self) -> None:
-        """Traces may have left the store: read it again when somebody is met."""
-        self._played.clear()
+    def _read(self, game: str, opponent: str) -> list[Line]:
+        """The latest games of which nothing was forgotten, oldest first."""
+        query = (
+            "SELECT g.id, g.result, g.plies, t.code, t.action, t.legal_actions, t.policy, t.value "
+            "FROM (SELECT * FROM games WHERE game = ? AND opponent = ? ORDER BY id DESC LIMIT ?) g "
+            "JOIN traces t ON t.game_id = g.id ORDER BY g.id, t.ply"
+        )
+        rows = self.store.connection.execute(query, (game, opponent, self.config.most))
+        games = [list(steps) for _, steps in groupby(rows, key=itemgetter(0))]
+        return [_line_of_rows(steps) for steps in games if len(steps) == steps[0][2]]
+
+
+def _line_of_rows(steps: list[tuple[Any, ...]]) -> Line:
+    _, (result, *_), _, codes, actions, legal, policies, values = zip(*steps, strict=True)
+    policy = np.array([np.frombuffer(row, "<f2") for row in policies], np.float32)
+    masks = np.array(legal, np.int64)[:, None] >> np.arange(policy.shape[1]) & 1
+    return _line(result, codes, actions, masks.astype(np.bool_), policy, values)
 
 
 def line_of(episode: Episode) -> Line:
     """What is needed of a game."""
-    floor = np.finfo(np.float16).tiny  # legal, however improbable
-    policy = [
-        np.where(trace.legal_actions, np.maximum(trace.policy, floor), 0)
-        for trace in episode.traces
-    ]
-    return Line(
+    traces = episode.traces
+    return _line(
         episode.result,
-        np.array([trace.code for trace in episode.traces], np.int64),
-        np.array([trace.action for trace in episode.traces], np.int64),
-        np.array(policy, np.float32),
-        np.array([trace.value for trace in episode.traces], np.float32),
+        [trace.code for trace in traces],
+        [trace.action for trace in traces],
+        np.array([trace.legal_actions for trace in traces]),
+        np.array([trace.policy for trace in traces]),
+        [trace.value for trace in traces],
     )
+
+
+def _line(
+    result: float, codes: Sequence[int], actions: Sequence[int], legal: npt.NDArray[np.bool_],
+    policy: Floats, values: Sequence[float],
+) -> Line:  # fmt: skip
+    likely = np.maximum(policy, np.finfo(np.float16).tiny)  # legal, however improbable
+    return Line(
+        result, np.array(codes, np.int64), np.array(actions, np.int64),
+        np.where(legal, likely, 0).astype(np.float16), np.array(values, np.float16),
+    )  # fmt: skip
 
 
 def take(policy: Floats, action: int | None, share: float) -> Floats:

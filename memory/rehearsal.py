@@ -20,12 +20,20 @@ class Rehearsal:
         beliefs: situation to action to answer, as they would become.
         before: share of the decisions in games not lost that memory would take again, now.
         after: the same with the new beliefs.
+        moved: how far the value of any action would move.
     """
 
     games: int
     beliefs: dict[int, dict[int, Answer]]
     before: float
     after: float
+    moved: float
+
+
+def farthest(old: dict[int, dict[int, Answer]], new: dict[int, dict[int, Answer]]) -> float:
+    """The largest difference of an action's value; 0 if there are none, 2 for a new action."""
+    pairs = ((answer, old[code].get(a)) for code in new for a, answer in new[code].items())
+    return max((abs(b.value - a.value) if a else 2.0 for b, a in pairs), default=0.0)
 
 
 def agreement(episodes: list[Episode], beliefs: dict[int, dict[int, Answer]]) -> float:
