@@ -95,7 +95,7 @@ def one_shot(game: Any, num: int, seed: int) -> dict[str, float]:
         lives = [[play_live(game, agent, *who) for _ in range(4)] for who in met]
         found[name] = not_lost([result for life in lives for result in life[1:]])
     network = LifelongAgent.pretrained().network
-    found["no memory"] = not_lost([alone(game, network, *who)[0] for who in met])
+    found["no memory"] = not_lost([alone(game, network, *who) for who in met])
     return found
 
 
@@ -225,7 +225,7 @@ def after_a_restart(game: Any, num: int, games: int, seed: int) -> dict[str, flo
     return {
         "reopened memory": not_lost(results),
         "fresh memory": not_lost([play_live(game, fresh, *who) for who in met for _ in range(5)]),
-        "no memory": not_lost([alone(game, network, *who)[0] for who in met]),
+        "no memory": not_lost([alone(game, network, *who) for who in met]),
     }
 
 
@@ -247,7 +247,7 @@ def under_another_name(game: Any, num: int, games: int, seed: int) -> dict[str, 
     found["by their play"] = not_lost([play_game(game, agent, *who) for who in unknown])
     agent._recognise = lambda code: None  # type: ignore[method-assign]
     found["as strangers"] = not_lost([play_game(game, agent, *who) for who in unknown])
-    found["no memory"] = not_lost([alone(game, agent.network, *who)[0] for who in met])
+    found["no memory"] = not_lost([alone(game, agent.network, *who) for who in met])
     return found
 
 

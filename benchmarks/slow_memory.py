@@ -87,7 +87,7 @@ def without_the_hippocampus(game: Any, num: int, games: int, seed: int) -> dict[
         "no sleep": slept.network,
     }
     found = {
-        name: score([alone(game, network, *who)[0] for who in met])
+        name: score([alone(game, network, *who) for who in met])
         for name, network in alone_after.items()
     }
     found["with the hippocampus"] = score([play_game(game, slept, *who) for who in met])
@@ -109,7 +109,7 @@ def skill_elsewhere(game: Any, num: int, games: int, seed: int) -> dict[str, flo
         "shipped network": slept.network,
     }
     scores = {
-        name: score([alone(game, network, *who)[0] for who in unmet])
+        name: score([alone(game, network, *who) for who in unmet])
         for name, network in found.items()
     }
     scores["agent, slow network acts"] = score([play_game(game, slept, *who) for who in unmet])

@@ -1,4 +1,4 @@
-"""`python -m memory show | verify | export | import | forget`."""
+"""`python -m memory show | verify | export | import | restore | forget`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from memory.erasure import erase
 from memory.inspection import inspect
 from memory.overview import Acquaintance, look_over, notes_on
 from memory.portable import export, merge, opened
+from memory.restoration import restore
 from memory.store import Store
 
 OUT = Console(soft_wrap=True)
@@ -146,6 +147,20 @@ class Import(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restore(Options):
+    """Put the last good copy in the place of a damaged memory, which is set aside."""
+
+    def run(self) -> None:
+        """Restore."""
+        restored = restore(self.memory)
+        with self.opened() as store:
+            games = store.count("games")
+        aside = ", ".join(restored.kept) or "nothing"
+        OUT.print(f"restored a memory of {games:,} games; set aside: {escape(aside)}")
+        _write(self, {"games": games, "set_aside": list(restored.kept)})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forget(Options):
     """Remove a player for good: games, traces, strategies, beliefs, and all copies."""
 
@@ -170,7 +185,7 @@ def _write(options: Options, values: dict[str, Any]) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    commands = Show | Verify | Export | Import | Forget
+    commands = Show | Verify | Export | Import | Restore | Forget
 
     def run() -> None:
         command = parse(commands, args, "python -m memory")

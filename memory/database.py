@@ -1,8 +1,9 @@
 """The file of a memory and its keeping: lock, opening, checks, transactions, copies.
 
 A folder holds `memory.sqlite` (WAL, synchronous=FULL), `memory.ledger` (how many games must be
-there), `memory.backup.sqlite` (the last good copy, made at a clean close), `memory.lock`, and,
-after a migration, `memory.schema-N.sqlite` (as it was before). What the rows say is
+there), `memory.backup.sqlite` (the last good copy, made at a clean close), `memory.lock`, after a
+migration `memory.schema-N.sqlite` (as it was before), and `memory.damaged-N.sqlite` (set aside by
+`memory.restoration`). What the rows say is
 `memory.store`'s affair.
 """
 
@@ -24,7 +25,10 @@ HINDRANCES = {
 }  # fmt: skip
 
 
-COPIES = ("memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*")
+COPIES = (
+    "memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*", "memory.damaged-*",
+)  # fmt: skip
+RESTORE = "`python -m memory restore` puts it in its place"
 LEARNED = ("*.safetensors*",)
 PRAGMAS = (
     "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
@@ -154,7 +158,7 @@ class Database:
     def _damaged(self, why: str) -> MemoryDamagedError:
         if self.directory is None:
             return MemoryDamagedError(f"the memory is damaged: {why}")
-        keep = f"; the last good copy is {self.backup}" if self.backup.exists() else ""
+        keep = f"; the last good copy is {self.backup}: {RESTORE}" if self.backup.exists() else ""
         return MemoryDamagedError(f"{self.path} is damaged: {why}; it was left as it is{keep}")
 
     def last_id(self, table: str) -> int:

@@ -42,15 +42,16 @@ def inspect(directory: Path) -> list[str]:
         raise ValueError(f"there is no memory in {directory}")
     lock = hold(directory)
     try:
-        faults = [f"{path}: {fault}" for fault in _faults_of_file(path)]
+        faults = [f"{path}: {fault}" for fault in faults_of_file(path)]
         if backup.exists():
-            faults += [f"{backup}: {fault}" for fault in _faults_of_file(backup, is_copy=True)]
+            faults += [f"{backup}: {fault}" for fault in faults_of_file(backup, is_copy=True)]
     finally:
         lock.release()
     return faults
 
 
-def _faults_of_file(path: Path, is_copy: bool = False) -> list[str]:
+def faults_of_file(path: Path, is_copy: bool = False) -> list[str]:
+    """Name all that is wrong with one file; of a copy, the ledger says nothing."""
     noted = 0 if is_copy else Ledger(path.with_name("memory.ledger")).read() or 0
     with contextlib.closing(open_unchanged(path)) as connection:
         try:

@@ -124,11 +124,11 @@ def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) 
         scores = promise(line, lines, config)
         for ply, code in enumerate(line.codes.tolist()):
             scores[ply, list(tried[code])] = -np.inf
-        ply, action = np.unravel_index(int(scores.argmax()), scores.shape)
+        ply, action = divmod(int(scores.argmax()), scores.shape[1])
         if scores[ply, action] > best:
             best = scores[ply, action]
             codes, actions = line.codes[: ply + 1].tolist(), line.actions[:ply].tolist()
-            way = Way(tuple(codes), (*actions, int(action)), is_trial=True)
+            way = Way(tuple(codes), (*actions, action), is_trial=True)
     return way
 
 

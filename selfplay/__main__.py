@@ -1,10 +1,10 @@
-"""`python -m selfplay train | practise | match | adapt | forgetting | bench | curve`."""
+"""`python -m selfplay train | practise | match | adapt | exploit | forgetting | bench | curve`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 import envs
-from lifelong_agent import LifelongAgent
 from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
 from selfplay import bench
-from selfplay.adapt import AdaptConfig, adapt
+from selfplay.adapt_command import Adapt, Exploit
 from selfplay.cli import (
     Options,
     checked_device,
@@ -229,82 +228,6 @@ class Practise(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(Options):
-    """Does the same trick work twice? Opponents that beat the frozen agent, one after another."""
-
-    game: str = "connect"
-    """The game with its modifiers."""
-    opponents: int = 20
-    """How many that beat the frozen agent first."""
-    games: int = 30
-    """Games against each."""
-    agent: Path | None = None
-    """The agent's folder; the shipped one if left out."""
-    memory: Path | None = None
-    """Folder of the memory; in RAM if left out."""
-    sleep_s: float = AdaptConfig.sleep_s
-    """Seconds of sleep after each game, at most; 0 for none."""
-    strangers: int = AdaptConfig.num_strangers
-    """Opponents met once, after all others."""
-
-    def run(self) -> None:
-        """Adapt."""
-        device = checked_device(self.device)
-        if min(self.opponents, self.games) < 1:
-            raise ValueError("there must be at least 1 opponent and 1 game")
-        if self.strangers < 2 or self.sleep_s < 0:
-            raise ValueError("there must be at least 2 strangers, and no negative sleep")
-        game = envs.make(self.game, device, validate=True)
-        torch.set_num_threads(1)  # single decisions: a second thread only costs
-        agent = (
-            LifelongAgent.pretrained(self.memory, device)
-            if self.agent is None
-            else LifelongAgent.load(self.agent, self.memory, device)
-        )
-        total = self.opponents * (self.games + 1)
-        with progress_bar("adapting", total, "games") as tell:
-            done = 0
-
-            def count(name: str) -> None:
-                nonlocal done
-                done += 1
-                tell(done, name)
-
-            config = AdaptConfig(
-                self.opponents, self.games, self.strangers, self.sleep_s, self.seed
-            )
-            result = adapt(game, agent, config, count)
-        agent.close()
-        _show_adaptation(result)
-        write_json(self.json, result)
-
-
-def _show_adaptation(result: dict[str, Any]) -> None:
-    table = Table("opponent", "games (won #, drawn =, lost -)", "losses until broken", "retest")
-    signs = {1: "#", 0: "=", -1: "-"}
-    for record in result["opponents"]:
-        until = record["losses_until_broken"]
-        games = "".join(signs[r] for r in record["results"])
-        table.add_row(
-            record["name"], games, "never" if until is None else str(until),
-            signs[record["retest"]],
-        )  # fmt: skip
-    OUT.print(table)
-    OUT.print(
-        f"losses until broken, median {result['median_losses_until_broken']}; "
-        f"unbroken {result['unbroken']}; relapses {result['relapse_rate']:.1%}; "
-        f"frozen agent: {result['frozen_losses_per_game']:.2f} losses per game"
-    )
-    survives, others = result["survives_without_hippocampus"], result["strangers"]
-    share = "no gain to keep" if survives is None else f"{survives:.0%} of the gain survives"
-    OUT.print(
-        f"without the hippocampus: {share}; {others['games']} strangers: score "
-        f"{others['score']:.3f}, frozen {others['frozen_score']:.3f}; longest sleep "
-        f"{result['longest_sleep_s']:.1f} s"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Bench(Options):
     """Measure: envs, train, decide, recall, strength."""
 
@@ -353,7 +276,7 @@ class Curve(Options):
 
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    commands = Train | Practise | Match | Adapt | Forgetting | Bench | Curve
+    commands = Train | Practise | Match | Adapt | Exploit | Forgetting | Bench | Curve
 
     def run() -> None:
         command = parse(commands, args, "python -m selfplay")

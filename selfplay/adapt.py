@@ -62,13 +62,17 @@ class OpponentRecord:
         }
 
 
-def play_game(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player) -> int:
+def play_game(
+    game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player, seed: int = 0
+) -> int:
     """One game of the agent, with memory, against a player; it learns nothing yet.
+
+    The chance of the rules and of the opponent is drawn from `seed`.
 
     Returns:
         The agent's result: 1, 0 or -1.
     """
-    generator = Generator().manual_seed(0)
+    generator = Generator().manual_seed(seed)
     state = game.init(1, generator)
     opponent.reset(torch.ones(1, dtype=torch.bool))
     own = torch.tensor([seat])
@@ -98,21 +102,15 @@ def play_live(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player
     return result
 
 
-def alone(
-    game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player, games: int = 1
-) -> list[int]:
-    """Results of the greedy network without memory: 1, 0 or -1."""
+def alone(game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player) -> int:
+    """The result of the greedy network without memory: 1, 0 or -1.
+
+    It is the same every time, with the chance of the rules that the agent's games have.
+    """
     generator = Generator().manual_seed(0)
     player = NetworkPlayer(network, "alone", greedy=True)
-    results = play_out(game, game.init(games, generator), (player, opponent), seat, generator)
-    return [int(result) for result in results.sign()]
-
-
-def frozen_losses(
-    game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player, games: int
-) -> int:
-    """Losses of the greedy network without memory in `games` games."""
-    return sum(result < 0 for result in alone(game, network, seat, opponent, games))
+    results = play_out(game, game.init(1, generator), (player, opponent), seat, generator)
+    return int(results.sign())
 
 
 def winning_opponents(
@@ -123,7 +121,7 @@ def winning_opponents(
     while True:
         number += 1
         opponent, seat = Stubborn(number), number % 2
-        if frozen_losses(game, network, seat, opponent, 1):
+        if alone(game, network, seat, opponent) < 0:
             yield seat, opponent
 
 
@@ -167,7 +165,7 @@ def adapt(
         game: the rules.
         agent: with its memory; it learns.
         config: whom it meets, and for how long it sleeps.
-        progress: told the opponent's name after each of its games.
+        progress: told after each game how the opponents have fared so far.
 
     Returns:
         The JSON shape of `adapt`.
@@ -177,29 +175,38 @@ def adapt(
     longest_s = 0.0
     for seat, opponent in islice(found, config.num_opponents):
         record = OpponentRecord(opponent.name, seat)
+        met.append((record, opponent))
         for _ in range(config.num_games):
             record.results.append(play_live(game, agent, seat, opponent))
-            longest_s = max(longest_s, _sleep(agent, config.sleep_s))
-            progress(opponent.name)
-        record.frozen_losses = frozen_losses(game, agent.network, seat, opponent, config.num_games)
-        met.append((record, opponent))
+            longest_s = max(longest_s, slept(agent, config.sleep_s))
+            progress(so_far([record for record, _ in met]))
+        record.frozen = alone(game, agent.network, seat, opponent)
+        record.frozen_losses = config.num_games * (record.frozen < 0)
     for record, opponent in met:
-        (record.alone,) = alone(game, agent.awake, record.seat, opponent)
-        (record.frozen,) = alone(game, agent.network, record.seat, opponent)
+        record.alone = alone(game, agent.awake, record.seat, opponent)
     unmet = list(strangers(config.seed, config.num_strangers))
     new = [play_game(game, agent, *who) for who in unmet]
-    before = [alone(game, agent.network, *who)[0] for who in unmet]
+    before = [alone(game, agent.network, *who) for who in unmet]
     for record, opponent in met:
         record.retest = play_live(game, agent, record.seat, opponent)
-        progress(opponent.name)
+        progress(so_far([record for record, _ in met]))
     return {
         "longest_sleep_s": longest_s,
-        "strangers": {"games": len(unmet), **_compared(new, before)},
+        "strangers": {"games": len(unmet), **compared(new, before)},
         **summary([record for record, _ in met], config.num_games),
     }
 
 
-def _sleep(agent: LifelongAgent, budget_s: float) -> float:
+def so_far(records: list[OpponentRecord]) -> str:
+    """In a few words, what is known of the opponents up to now; the last one may not be over."""
+    until = [losses_until_broken(record.results) for record in records]
+    broken = [count for count in until if count is not None]
+    median = f", after a median of {statistics.median(broken):g}" if broken else ""
+    newest = "".join("-=#"[result + 1] for result in records[-1].results[-10:])
+    return f"{records[-1].name} {newest}; broken {len(broken)} of {len(records)}{median}"
+
+
+def slept(agent: LifelongAgent, budget_s: float) -> float:
     """Seconds slept."""
     if not budget_s:
         return 0.0
@@ -208,17 +215,17 @@ def _sleep(agent: LifelongAgent, budget_s: float) -> float:
     return time.monotonic() - started
 
 
-def _compared(results: list[int], frozen: list[int]) -> dict[str, Any]:
+def compared(results: list[int], frozen: list[int]) -> dict[str, Any]:
     """Scores of the agent and of the frozen one, and the interval of their difference, by pairs."""
     differences = [(ours - theirs) / 2 for ours, theirs in zip(results, frozen, strict=True)]
     return {
-        "score": _score(results),
-        "frozen_score": _score(frozen),
+        "score": score_of(results),
+        "frozen_score": score_of(frozen),
         "difference_ci95": list(Mean.of(differences).ci95),
     }
 
 
-def _score(results: list[int]) -> float:
+def score_of(results: list[int]) -> float:
     """A draw counts half."""
     return sum(result + 1 for result in results) / (2 * len(results))
 

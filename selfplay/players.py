@@ -114,6 +114,11 @@ def make_scripted(name: str) -> Player:
     raise ValueError(f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR")
 
 
+def is_network(name: str) -> bool:
+    """Whether it is an agent's network that is meant."""
+    return name == "agent" or name.startswith("agent:")
+
+
 def make_player(name: str, device: torch.device | str = "cpu") -> Player:
     """Build any player: a scripted one, `agent` (the shipped network), or `agent:DIR`.
 
@@ -122,7 +127,7 @@ def make_player(name: str, device: torch.device | str = "cpu") -> Player:
     Raises:
         ValueError: for an unknown name, or a network that cannot be read.
     """
-    if name == "agent" or name.startswith("agent:"):
+    if is_network(name):
         directory = Path(name[6:]) if name != "agent" else PRETRAINED
         return NetworkPlayer(load_network(directory, device), name, greedy=True)
     return make_scripted(name)

@@ -36,7 +36,7 @@ from selfplay.arena import Arena, Tally, make_arena
 from selfplay.league import League, Snapshot, freeze
 from selfplay.lessons import TEACHERS, TaughtPPO
 from selfplay.machine import keep_freed_memory
-from selfplay.players import NetworkPlayer, make_scripted
+from selfplay.players import NetworkPlayer, is_network, make_player
 from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player, Random
 
@@ -52,8 +52,8 @@ class TrainConfig:
         games: their names with modifiers; the batch is shared out evenly.
         steps: learner decisions in all.
         num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
-        opponents: scripted players and their shares of the decisions in the games that they
-            play; the rest is mirror games.
+        opponents: scripted players, or frozen networks, and their shares of the decisions in the
+            games that they play; the rest is mirror games.
         snapshot_share: share of the games against former selves.
         midgame_share: share of new games that start from a random mid-game position.
         max_opening_plies: depth of those positions.
@@ -169,7 +169,7 @@ class Trainer:
         met = [(name, share) for name, share in c.opponents if _plays(name, game)]
         if sum(share for _, share in met) > MOST_SCRIPTED:
             raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
-        scripted = [arena(share, make_scripted(name)) for name, share in met]
+        scripted = [arena(share, make_player(name, c.device)) for name, share in met]
         num_met = 2 if len(self.games) == 1 else 1  # each costs a forward pass of its own
         snapshots = [arena(c.snapshot_share / num_met, Random()) for _ in range(num_met)]
         rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
@@ -375,9 +375,9 @@ class _Watch(BaseCallback):
 
 
 def _plays(player: str, game: envs.Game[Any]) -> bool:
-    """`connect/one_ply` plays connect; names without a game play all of them."""
+    """`connect/one_ply` plays connect; networks and names without a game play all of them."""
     kind, slash, _ = player.partition("/")
-    return not slash or kind == game.name
+    return not slash or kind == game.name or is_network(player)
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:

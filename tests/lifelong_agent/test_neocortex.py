@@ -22,7 +22,7 @@ from lifelong_agent.neocortex import (
 )
 from lifelong_agent.policy import DualStreamNetwork
 from memory import Hippocampus, Trace, fingerprint
-from selfplay.adapt import frozen_losses, play_live, winning_opponents
+from selfplay.adapt import alone, play_live, winning_opponents
 from selfplay.rollout import random_positions
 from tests.lifelong_agent.probes import SHAPE, SMALL
 from tests.memory.make import KEY_SIZE, make_episode
@@ -328,5 +328,5 @@ def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not
     assert skill(cortex.fast, old) >= 0.99
     never_seen = make_practice(agent.network, recalled[0], 300, seed=6)
     assert skill(cortex.fast, read_lessons(cortex.fast, never_seen, [0] * 300)) >= 0.985
-    assert frozen_losses(game, agent.network, seat, opponent, 1) == 1
-    assert frozen_losses(game, cortex.fast, seat, opponent, 1) == 0
+    assert alone(game, agent.network, seat, opponent) < 0
+    assert alone(game, cortex.fast, seat, opponent) >= 0

@@ -1,0 +1,192 @@
+"""`python -m selfplay adapt` and `exploit`: does the same trick work twice, even a trained one?"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import envs
+from lifelong_agent import LifelongAgent
+from selfplay.adapt import AdaptConfig, adapt
+from selfplay.cli import Options, checked_device, progress_bar, write_json
+from selfplay.exploiters import (
+    EXAM_LEAST,
+    LADDERS,
+    ExploitConfig,
+    check_exploiters,
+    exploit,
+    face,
+)
+
+OUT = Console()
+SIGNS = {1: "#", 0: "=", -1: "-"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(Options):
+    """Does the same trick work twice? Opponents that beat the frozen agent, one after another.
+
+    Stubborn characters, or with `--against` networks that `exploit` has trained.
+    """
+
+    game: str = "connect"
+    """The game with its modifiers."""
+    opponents: int = 20
+    """How many that beat the frozen agent first."""
+    games: int = 30
+    """Games against each."""
+    agent: Path | None = None
+    """The agent's folder; the shipped one if left out."""
+    memory: Path | None = None
+    """Folder of the memory; in RAM if left out."""
+    sleep_s: float = AdaptConfig.sleep_s
+    """Seconds of sleep after each game, at most; 0 for none."""
+    strangers: int = AdaptConfig.num_strangers
+    """Opponents met once, after all others."""
+    against: tuple[Path, ...] = ()
+    """Folders of exploiters, met instead of stubborn opponents, one after another."""
+    ladder_games: int = 100
+    """With `--against`: games against each scripted player, before and afterwards."""
+
+    def run(self) -> None:
+        """Adapt."""
+        device = checked_device(self.device)
+        if min(self.opponents, self.games) < 1:
+            raise ValueError("there must be at least 1 opponent and 1 game")
+        if self.strangers < 2 or self.sleep_s < 0:
+            raise ValueError("there must be at least 2 strangers, and no negative sleep")
+        if self.ladder_games < 1:
+            raise ValueError("there must be at least 1 game against each player of the ladder")
+        check_exploiters(self.against)
+        game = envs.make(self.game, device, validate=True)
+        torch.set_num_threads(1)  # single decisions: a second thread only costs
+        agent = (
+            LifelongAgent.pretrained(self.memory, device)
+            if self.agent is None
+            else LifelongAgent.load(self.agent, self.memory, device)
+        )
+        result = self._face(game, agent) if self.against else self._adapt(game, agent)
+        agent.close()
+        write_json(self.json, result)
+
+    def _adapt(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
+        config = AdaptConfig(self.opponents, self.games, self.strangers, self.sleep_s, self.seed)
+        with counting_bar("adapting", self.opponents * (self.games + 1)) as count:
+            result = adapt(game, agent, config, count)
+        _show_adaptation(result)
+        return result
+
+    def _face(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
+        with counting_bar("adapting", len(self.against) * self.games) as count:
+            result = face(
+                game, agent, self.against, self.games, self.ladder_games, self.sleep_s, count
+            )
+        _show_encounters(result)
+        return result
+
+
+@contextlib.contextmanager
+def counting_bar(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar that goes on by one game whenever it is told a word."""
+    with progress_bar(title, total, "games") as tell:
+        games = itertools.count(1)
+        yield lambda word: tell(next(games), word)
+
+
+def _show_adaptation(result: dict[str, Any]) -> None:
+    table = Table("opponent", "games (won #, drawn =, lost -)", "losses until broken", "retest")
+    for record in result["opponents"]:
+        until = record["losses_until_broken"]
+        games = "".join(SIGNS[r] for r in record["results"])
+        table.add_row(
+            record["name"], games, "never" if until is None else str(until),
+            SIGNS[record["retest"]],
+        )  # fmt: skip
+    OUT.print(table)
+    OUT.print(
+        f"losses until broken, median {result['median_losses_until_broken']}; "
+        f"unbroken {result['unbroken']}; relapses {result['relapse_rate']:.1%}; "
+        f"frozen agent: {result['frozen_losses_per_game']:.2f} losses per game"
+    )
+    survives, others = result["survives_without_hippocampus"], result["strangers"]
+    share = "no gain to keep" if survives is None else f"{survives:.0%} of the gain survives"
+    OUT.print(
+        f"without the hippocampus: {share}; {others['games']} strangers: score "
+        f"{others['score']:.3f}, frozen {others['frozen_score']:.3f}; longest sleep "
+        f"{result['longest_sleep_s']:.1f} s"
+    )
+
+
+def _show_encounters(result: dict[str, Any]) -> None:
+    table = Table("exploiter", "frozen", "games (won #, drawn =, lost -)", "last", "retest")
+    for met in result["exploiters"]:
+        games = "".join(SIGNS[r] for r in met["results"])
+        scores = (f"{met[name]:.2f}" for name in ("score_of_last", "retest_score"))
+        table.add_row(met["name"], f"{met['frozen_score']:.2f}", games, *scores)
+    OUT.print(table)
+    ladder = result["ladder"]
+    low, high = ladder["difference_ci95"]
+    OUT.print(
+        f"scripted players, {ladder['games']} games before and after: score "
+        f"{ladder['frozen_score']:.3f}, then {ladder['score']:.3f}, the difference in "
+        f"[{low:+.3f}, {high:+.3f}]"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploit(Options):
+    """Train a network that beats the frozen agent; `adapt --against` shows what helps."""
+
+    games: str = ExploitConfig.game
+    """The game with its modifiers."""
+    out: Path = Path("runs/exploiter")
+    """Folder of the exploiter."""
+    agent: Path | None = None
+    """The folder of the agent that is exploited; the shipped one if left out."""
+    target: float = ExploitConfig.target
+    """Score against it, both playing greedily from varied openings, that is enough."""
+    steps: int = ExploitConfig.most_steps
+    """Decisions after which the training is given up."""
+    exam_games: int = ExploitConfig.exam_games
+    """Games of each examination."""
+    batch: int = ExploitConfig.batch
+    """Decisions at a time."""
+    learning_rate: float = ExploitConfig.learning_rate
+    """Constant."""
+
+    def run(self) -> None:
+        """Train."""
+        if not 0 < self.target <= 1 or self.steps < 1:
+            raise ValueError("the target is a score in (0, 1], and there must be at least 1 step")
+        if self.exam_games < EXAM_LEAST or self.exam_games % 2:
+            raise ValueError(f"an examination has at least {EXAM_LEAST} games, an even number")
+        if envs.make(self.games).name not in LADDERS:
+            raise ValueError(f"known games are {', '.join(LADDERS)}")
+        config = ExploitConfig(
+            game=self.games, agent=self.agent, target=self.target, most_steps=self.steps,
+            exam_games=self.exam_games, batch=self.batch, learning_rate=self.learning_rate,
+            seed=self.seed,
+        )  # fmt: skip
+        with progress_bar("training", self.steps, "steps") as tell:
+            score, steps = exploit(config, self.out, lambda now, s: tell(s, f"score {now:.2f}"))
+        reached = score.score >= self.target
+        OUT.print(
+            f"after {steps:,} steps {self.out} scores {score.score:.3f} against the frozen agent"
+            + ("" if reached else f", not the {self.target:g} asked")
+        )
+        low, high = score.ci95
+        write_json(
+            self.json,
+            {
+                "out": str(self.out), "steps": steps, "score": score.score, "ci95": [low, high],
+                "reached": reached,
+            },
+        )  # fmt: skip

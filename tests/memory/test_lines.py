@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+
+from memory import Store
+from memory.lines import NO_WAY, Line, Lines, LinesConfig, choose_way, promise, take
+from tests.memory.make import make_episode
+
+PLAIN = LinesConfig(liking=1.0, doubt=0.0, floor=1e-6)
+
+
+def a_line(result: float, codes: list[int], actions: list[int], policy: list[float]) -> Line:
+    rows = np.array([policy] * len(codes), np.float16)
+    return Line(result, np.array(codes), np.array(actions), rows, np.zeros(len(codes), np.float16))
+
+
+def test_a_line_that_was_not_lost_is_gone_again_as_long_as_the_opponent_answers_alike() -> None:
+    lost = a_line(-1, [1, 2], [0, 0], [0.5, 0.5])
+    held = a_line(0, [1, 3, 4], [1, 0, 1], [0.5, 0.5])
+    won = a_line(1, [1, 3, 5], [1, 1, 0], [0.5, 0.5])
+    assert choose_way([lost, held], PLAIN).actions == (1, 0, 1)
+    way = choose_way([lost, held, won, lost], PLAIN)
+    assert (way.codes, way.actions, way.is_trial) == ((1, 3, 5), (1, 1, 0), False)
+    assert [way.action(ply, code) for ply, code in enumerate((1, 3, 6, 5))] == [1, 1, None, None]
+
+
+def test_a_lost_line_is_left_with_an_action_that_is_new_there() -> None:
+    way = choose_way([a_line(-1, [1, 2, 3], [0, 0, 0], [0.6, 0.4, 0.0])], PLAIN)
+    assert (way.codes, way.actions, way.is_trial) == ((1,), (1,), True)
+
+
+def test_the_promise_of_another_action_falls_along_a_lost_line() -> None:
+    line = a_line(-1, [1, 2, 3, 4], [0] * 4, [0.75, 0.25, 0.0])
+    again = a_line(-1, [1, 2], [0, 1], [0.75, 0.25, 0.0])
+    found = promise(line, [line, again], PLAIN)
+    # the second game had 2 decisions and shares the first two situations: log(1 - 0), log(1 - 1/2)
+    hopes = [0, math.log(3 / 4) + math.log(1 / 2), math.log(2 / 4), math.log(1 / 4)]
+    assert found[:, 1] == pytest.approx([math.log(0.25) + hope for hope in hopes])
+    assert (found[:, 2] == -np.inf).all()
+    # where the critic was pessimistic the game may have been lost already
+    doubtful = promise(line, [line], LinesConfig(liking=1.0, doubt=2.0, floor=1e-6))
+    assert doubtful[0, 1] == pytest.approx(math.log(0.25) + 2 * math.log(1 / 2))
+
+
+def lose_to(branching: int, depth: int, winning: tuple[int, ...], most: int) -> int:
+    """Games until the one line that wins against a deterministic opponent is found."""
+    lines: list[Line] = []
+    for number in range(most):
+        way, codes, actions, code = choose_way(lines, LinesConfig()), [], [], 1
+        for ply in range(depth):
+            action = way.action(ply, code)
+            codes.append(code)
+            actions.append(0 if action is None else action)
+            code = code * branching + actions[-1]
+        if tuple(actions) == winning:
+            return number
+        lines.append(a_line(-1, codes, actions, [1 / branching] * branching))
+        lost = {tuple(line.actions.tolist()) for line in lines}
+        assert len(lost) == len(lines), "a line was lost twice"
+    raise AssertionError("never found")
+
+
+@pytest.mark.parametrize("winning", [(2, 2, 2, 2), (1, 2, 0, 1), (0, 0, 0, 1)])
+def test_whoever_can_be_beaten_is_beaten_in_the_end_and_no_line_is_lost_twice(
+    winning: tuple[int, ...],
+) -> None:
+    assert lose_to(3, 4, winning, 3**4) < 3**4
+
+
+def test_there_is_no_way_against_somebody_who_answers_in_another_way_each_time() -> None:
+    fickle = [a_line(1, [1, code], [0, 0], [0.5, 0.5]) for code in (2, 3, 4)]
+    assert choose_way(fickle, PLAIN) == NO_WAY
+    assert choose_way(fickle[:2], PLAIN).codes == (1, 3)  # as likely as not
+    assert choose_way([], PLAIN) == NO_WAY
+
+
+def test_lines_are_read_from_the_store_as_they_were_noted() -> None:
+    store = Store(None)
+    lines = Lines(store)
+    assert lines.way("connect", "ana") == NO_WAY
+    for result, actions in ((-1, [0, 0, 0]), (1, [1, 2, 3])):
+        episode = make_episode([1, 2, 3], result, actions=actions)
+        episode.traces[0].legal_actions = np.array([True, True, False, False])
+        store.write_game(episode, {}, [], "v")
+        lines.note(episode)
+    reopened = Lines(store)
+    for known in (lines, reopened):
+        assert known.way("connect", "ana").actions == (1, 2, 3)
+    one, other = (known._played["connect", "ana"][0] for known in (lines, reopened))
+    assert np.array_equal(one.policy, other.policy)
+    assert (one.policy[0] > 0).tolist() == [True, True, False, False]
+
+
+def test_the_action_of_the_way_gets_its_share_even_where_the_network_gave_it_nothing() -> None:
+    policy = np.array([0.75, 0.25, 0.0], np.float32)
+    assert take(policy, 2, 0.98) == pytest.approx([0.015, 0.005, 0.98])
+    assert take(policy, None, 0.98) is policy
+    assert take(np.array([0, 1, 0], np.float32), 1, 0.98) == pytest.approx([0, 1, 0])
+    assert take(np.array([1, 0, 0], np.float32), 2, 0.98) == pytest.approx([0.02, 0, 0.98])
