@@ -153,10 +153,10 @@ class LifelongAgent:
         pixels, policy = frame[0].cpu().numpy(), thought.log_probs.exp()[0].cpu().numpy()
         value = float(thought.value[0])
         code, key = fingerprint(pixels), self.keys(thought.percept.reading, frame)[0].numpy()
+        alike = self._recognise(code)
         advice = self.hippocampus.advise(
-            self.episode.game, self.episode.opponent, code, key, value, len(policy),
-            self._recognise(code),
-        )  # fmt: skip
+            self.episode.game, self.episode.opponent, code, key, value, len(policy), alike
+        )
         attributes = self._describe(frame, thought.percept, code)
         tactics = self.tactician.consult(
             self.episode.game, self.episode.opponent, code, self._scenes.get(code), len(policy)
@@ -164,8 +164,7 @@ class LifelongAgent:
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
         probabilities = bend(probabilities, tactics, self.tactician.config.lid)
-        way = self._way.action(len(self.episode.traces), code)
-        probabilities = take(probabilities, way, self.lines.config.share)
+        probabilities = take(probabilities, self._next(code, alike), self.lines.config.share)
         action = int(probabilities.argmax())
         self.episode.traces.append(
             Trace(
@@ -189,6 +188,16 @@ class LifelongAgent:
             self._impression.see((last.code, last.action, code))
         likeness = self._impression.nearest()
         return None if likeness is None else likeness.opponent
+
+    def _next(self, code: int, alike: str | None) -> int | None:
+        """What the lines against an opponent say; of one never met, those of whom they are like."""
+        assert self.episode is not None
+        game, played = self.episode.game, self.episode.traces
+        action = self._way.action(len(played), code)
+        if action is not None or alike is None or self.lines.knows(game, self.episode.opponent):
+            return action
+        self._way = self.lines.way_on(game, alike, [(t.code, t.action) for t in played])
+        return self._way.action(len(played), code)
 
     def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:
         """Name what the looks show; the situation is filed under it when the game ends."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -66,6 +66,16 @@ class Line:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def begins(self, played: Sequence[tuple[int, int]]) -> bool:
+        """Whether it went on after these situations and actions."""
+        steps = zip(self.codes.tolist(), self.actions.tolist(), strict=True)
+        return len(self) > len(played) and list(islice(steps, len(played))) == list(played)
+
+    def after(self, ply: int) -> Line:
+        """What followed upon its first `ply` decisions."""
+        rest = (self.codes[ply:], self.actions[ply:], self.policy[ply:], self.values[ply:])
+        return Line(self.result, *rest)
 
     def shared(self, other: Line) -> int:
         """How many situations two games have in common from the start, each reached alike."""
@@ -183,9 +193,29 @@ class Lines:
 
     def way(self, game: str, opponent: str) -> Way:
         """Where to go in the next game against somebody."""
+        return choose_way(self._of(game, opponent), self.config)
+
+    def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]]) -> Way:
+        """Where to go on in a game against somebody who turns out to be known.
+
+        Args:
+            game: the variant.
+            opponent: whom they play like.
+            played: situation and action of every decision of this game so far.
+        """
+        began = [line for line in self._of(game, opponent) if line.begins(played)]
+        way = choose_way([line.after(len(played)) for line in began], self.config)
+        codes, actions = (tuple(part) for part in zip(*played, strict=True)) if played else ((), ())
+        return Way((*codes, *way.codes), (*actions, *way.actions), way.is_trial)
+
+    def knows(self, game: str, opponent: str) -> bool:
+        """Whether there is any game against them."""
+        return bool(self._of(game, opponent))
+
+    def _of(self, game: str, opponent: str) -> deque[Line]:
         if (game, opponent) not in self._played:
             self._played[game, opponent] = deque(self._read(game, opponent), self.config.most)
-        return choose_way(self._played[game, opponent], self.config)
+        return self._played[game, opponent]
 
     def note(self, episode: Episode) -> None:
         """A game was finished and stored; it stays known here when its traces leave the store."""

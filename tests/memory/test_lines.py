@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memory import Store
-from memory.lines import NO_WAY, Line, Lines, LinesConfig, choose_way, promise, take
+from memory.lines import NO_WAY, Line, Lines, LinesConfig, Way, choose_way, promise, take
 from tests.memory.make import make_episode
 
 PLAIN = LinesConfig(liking=1.0, doubt=0.0, floor=1e-6)
@@ -98,3 +98,19 @@ def test_the_action_of_the_way_gets_its_share_even_where_the_network_gave_it_not
     assert take(policy, None, 0.98) is policy
     assert take(np.array([0, 1, 0], np.float32), 1, 0.98) == pytest.approx([0, 1, 0])
     assert take(np.array([1, 0, 0], np.float32), 2, 0.98) == pytest.approx([0.02, 0, 0.98])
+
+
+def test_a_known_line_is_gone_on_with_from_the_middle_of_a_game() -> None:
+    store = Store(None)
+    for result, actions in ((1, [1, 2, 3]), (-1, [0, 1, 1])):
+        store.write_game(make_episode([1, 2, 3], result, actions=actions), {}, [], "v")
+    lines = Lines(store)
+    codes = [trace.code for trace in make_episode([1, 2, 3], 1).traces]
+    way = lines.way_on("connect", "ana", [(codes[0], 1)])
+    assert [way.action(ply, codes[ply]) for ply in range(3)] == [1, 2, 3]
+    lost = lines.way_on("connect", "ana", [(codes[0], 0)])
+    assert lost.is_trial
+    assert lost.actions[1] != 1  # that was lost
+    assert lines.way_on("connect", "ana", [(codes[0], 3)]) == Way((codes[0],), (3,))
+    assert lines.knows("connect", "ana")
+    assert not lines.knows("connect", "ben")
