@@ -17,7 +17,7 @@ from lifelong_agent.consolidation import FILE, SET_ASIDE
 from lifelong_agent.lessons import recollect, undisputed
 from lifelong_agent.neocortex import NeocortexConfig, examine
 from lifelong_agent.sealed import read_sealed, write_sealed
-from memory import Hippocampus, Trace, Woken
+from memory import Hippocampus, SleepReport, Trace, Woken
 from tests.lifelong_agent.probes import SHAPE, SMALL
 from tests.memory.make import make_episode, make_trace
 
@@ -173,6 +173,40 @@ def test_what_was_rolled_back_is_taught_again_the_next_time() -> None:
     assert "rolled back" in agent.sleep(30).reason
     agent.consolidation.cortex.config = QUICK
     assert "recent decisions off" in agent.sleep(30).reason
+
+
+def test_what_does_not_fit_in_is_tried_again_more_and_more_rarely_until_there_is_news() -> None:
+    agent = make_agent(None)
+    until_it_wins(agent, "ana")
+    cortex, nights = agent.consolidation.cortex, list[bool]()
+    cortex.config = replace(QUICK, slack=-10.0, most_steps=1)
+    sound = cortex.consolidate
+
+    def count(*args: object) -> SleepReport:
+        nights[-1] = True
+        return sound(*args)  # type: ignore[arg-type]
+
+    cortex.consolidate = count  # type: ignore[method-assign]
+    for _ in range(12):
+        nights.append(False)
+        agent.sleep(30)
+    tried = [number for number, was_tried in enumerate(nights) if was_tried]
+    assert tried == [0, 1, 4, 11]
+    until_it_wins(agent, "ben")
+    nights.append(False)
+    agent.sleep(30)
+    assert nights[-1]
+
+
+def test_no_line_is_lost_twice_and_one_that_won_is_played_again() -> None:
+    agent, played = make_agent(None), []
+    for _ in range(4):
+        played.append(play(agent, "ana", -1))
+    assert len({tuple(actions) for actions in played}) == 4
+    won = play(agent, "ana", 1)
+    assert won not in played
+    agent.sleep(5)
+    assert [play(agent, "ana", 1) for _ in range(2)] == [won] * 2
 
 
 def test_memories_of_a_network_of_other_sizes_are_left_alone(folder: Path) -> None:

@@ -113,3 +113,19 @@ def test_sleep_keeps_what_does_not_cost_competence_and_says_so(memory: Hippocamp
     assert advice_for(memory, 2)[1] > 0 > advice_for(memory, 2)[0]
     with pytest.raises(ValueError, match="positive"):
         sleep(memory, 0)
+
+
+def test_games_that_have_settled_are_not_replayed_until_their_player_is_met_again(
+    memory: Hippocampus,
+) -> None:
+    for opponent in ("ana", "ben"):
+        memory.remember(make_episode([1, 2], -1, opponent), "v")
+    for _ in range(20):
+        sleep(memory, 1.0)
+    assert memory.unsettled() == []
+    sleeps = memory.store.sleep_count()
+    assert sleep(memory, 1.0).reason == "what was played has settled"
+    assert memory.store.sleep_count() == sleeps + 1  # traces fade all the same
+    memory.remember(make_episode([1, 2], 1, "ben"), "v")
+    assert memory.unsettled() == [("connect", "ben")]
+    assert "rehearsed 2 games" in sleep(memory, 1.0).reason
