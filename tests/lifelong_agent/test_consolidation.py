@@ -200,9 +200,9 @@ def test_what_does_not_fit_in_is_tried_again_more_and_more_rarely_until_there_is
 
 def test_no_line_is_lost_twice_and_one_that_won_is_played_again() -> None:
     agent, played = make_agent(None), []
-    for _ in range(4):
+    for _ in range(3):  # after that, every action was tried in every situation
         played.append(play(agent, "ana", -1))
-    assert len({tuple(actions) for actions in played}) == 4
+    assert len({tuple(actions) for actions in played}) == 3
     won = play(agent, "ana", 1)
     assert won not in played
     agent.sleep(5)
