@@ -129,7 +129,7 @@ class LifelongAgent:
             raise ValueError("an opponent needs a name")
         self.episode, self._scenes = Episode(game, opponent), {}
         self._impression = self.acquaintances.meet(game, opponent)
-        self._way = self.lines.way(game, opponent)
+        self._way = NO_WAY
         self._state = self.network.initial_state(1)
 
     @property
@@ -192,9 +192,11 @@ class LifelongAgent:
     def _next(self, code: int, alike: str | None) -> int | None:
         """What the lines against an opponent say; of one never met, those of whom they are like."""
         assert self.episode is not None
-        game, played = self.episode.game, self.episode.traces
+        game, opponent, played = self.episode.game, self.episode.opponent, self.episode.traces
+        if not played:
+            self._way = self.lines.way(game, opponent, code)
         action = self._way.action(len(played), code)
-        if action is not None or alike is None or self.lines.knows(game, self.episode.opponent):
+        if action is not None or alike is None or self.lines.knows(game, opponent):
             return action
         self._way = self.lines.way_on(game, alike, [(t.code, t.action) for t in played])
         return self._way.action(len(played), code)

@@ -112,7 +112,7 @@ def choose_way(lines: Collection[Line], config: LinesConfig) -> Way:
     """The latest of the best lines that were not lost, or a new branch of the lost ones.
 
     Args:
-        lines: the games against one opponent, oldest first.
+        lines: the games against one opponent that began with the same situation, oldest first.
         config: the knobs.
     """
     sure = [line for line in lines if _trust(line, lines) >= config.trust]
@@ -152,7 +152,7 @@ def promise(line: Line, lines: Collection[Line], config: LinesConfig) -> npt.NDA
 
     Args:
         line: a lost game of T decisions.
-        lines: all games against the same opponent, this one among them.
+        lines: all games against the same opponent that began alike, this one among them.
         config: the knobs.
 
     Returns:
@@ -191,9 +191,14 @@ class Lines:
         self.store, self.config = store, config or LinesConfig()
         self._played: dict[tuple[str, str], deque[Line]] = {}
 
-    def way(self, game: str, opponent: str) -> Way:
-        """Where to go in the next game against somebody."""
-        return choose_way(self._of(game, opponent), self.config)
+    def way(self, game: str, opponent: str, first: int) -> Way:
+        """Where to go in a game against somebody that begins with the situation `first`.
+
+        How a game begins, on which seat and by which chance, is not for the agent to choose: games
+        that began otherwise say nothing of this one.
+        """
+        began = [line for line in self._of(game, opponent) if line.codes[0] == first]
+        return choose_way(began, self.config)
 
     def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]]) -> Way:
         """Where to go on in a game against somebody who turns out to be known.

@@ -5,7 +5,7 @@ import pytest
 
 from memory import Store
 from memory.lines import NO_WAY, Line, Lines, LinesConfig, Way, choose_way, promise, take
-from tests.memory.make import make_episode
+from tests.memory.make import make_episode, make_trace
 
 PLAIN = LinesConfig(liking=1.0, doubt=0.0, floor=1e-6)
 
@@ -77,8 +77,8 @@ def test_there_is_no_way_against_somebody_who_answers_in_another_way_each_time()
 
 def test_lines_are_read_from_the_store_as_they_were_noted() -> None:
     store = Store(None)
-    lines = Lines(store)
-    assert lines.way("connect", "ana") == NO_WAY
+    lines, first = Lines(store), make_trace(1).code
+    assert lines.way("connect", "ana", first) == NO_WAY
     for result, actions in ((-1, [0, 0, 0]), (1, [1, 2, 3])):
         episode = make_episode([1, 2, 3], result, actions=actions)
         episode.traces[0].legal_actions = np.array([True, True, False, False])
@@ -86,10 +86,20 @@ def test_lines_are_read_from_the_store_as_they_were_noted() -> None:
         lines.note(episode)
     reopened = Lines(store)
     for known in (lines, reopened):
-        assert known.way("connect", "ana").actions == (1, 2, 3)
+        assert known.way("connect", "ana", first).actions == (1, 2, 3)
     one, other = (known._played["connect", "ana"][0] for known in (lines, reopened))
     assert np.array_equal(one.policy, other.policy)
     assert (one.policy[0] > 0).tolist() == [True, True, False, False]
+
+
+def test_a_game_that_begins_otherwise_as_on_the_other_seat_has_lines_of_its_own() -> None:
+    store = Store(None)
+    for situations, result in (([1, 2], 1), ([3, 4], -1), ([3, 4], -1)):
+        store.write_game(make_episode(situations, result), {}, [], "v")
+    lines, codes = Lines(store), [make_trace(number).code for number in range(6)]
+    assert lines.way("connect", "ana", codes[1]).actions == (0, 0)
+    assert lines.way("connect", "ana", codes[3]).is_trial
+    assert lines.way("connect", "ana", codes[5]) == NO_WAY
 
 
 def test_the_action_of_the_way_gets_its_share_even_where_the_network_gave_it_nothing() -> None:

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Every figure about adaptation in docs/memory.md, with the network that is shipped.
+#
+#     benchmarks/adaptation.sh [FOLDER]
+#
+# Each part leaves a JSON file; a part whose file is there is not repeated, so that the script can be
+# stopped and started again. On one free core: connect and tron half an hour each, volley four hours
+# (a game has 3000 decisions), exploiters and the proofs an hour.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-runs/adaptation}
+python=${PYTHON:-.venv/bin/python}
+export OMP_NUM_THREADS=1 PYTHONPATH=.
+mkdir -p "$out"
+
+part() { # part NAME COMMAND...: unless it was done before
+    local json="$out/$1.json"
+    shift
+    test -e "$json" || "$python" "$@" --json "$json"
+}
+
+part connect -m selfplay adapt --game connect --opponents 60 --games 30
+part tron -m selfplay adapt --game tron --opponents 20 --games 30
+for game in connect tron; do
+    folders=()
+    for seed in 0 1; do
+        folders+=("$out/$game-$seed")
+        part "exploit-$game-$seed" -m selfplay exploit --games "$game" --target 0.7 --seed "$seed" \
+            --out "$out/$game-$seed"
+    done
+    part "against-$game" -m selfplay adapt --game "$game" --against "${folders[@]}" --games 20 \
+        --ladder-games 200
+done
+part proofs benchmarks/memory_proofs.py --opponents 4 --games 4
+part volley -m selfplay adapt --game volley --opponents 20 --games 12 --strangers 20
