@@ -74,7 +74,7 @@ class Stream(Protocol):
 
 
 class Rollout:
-    """T decisions in N rows, allocated once and overwritten.
+    """T decisions in N rows, allocated once and overwritten; all (T, N, ...).
 
     Args:
         num_steps: T.
@@ -92,6 +92,7 @@ class Rollout:
         self.actions, self.ended = room(first.seat), room(real.bool())
         self.log_prob, self.value = room(real), room(real)
         self.reward, self.sign = room(real), room(real)
+        self.advantage, self.returns = room(real), room(real)
 
     def write_decision(
         self, t: int, obs: Observation, glances: Tensor, action: Tensor, log_prob: Tensor,

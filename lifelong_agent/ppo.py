@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
 from lifelong_agent.policy import sample
+from lifelong_agent.recording import Recorded
 
 GAZE_EVERY = 8  # steps
 
@@ -56,10 +57,16 @@ class PPOConfig:
 
 
 class LifelongPPO(StreamAlgorithm):
-    """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`."""
+    """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`.
+
+    Attributes:
+        recordable: whether the losses are the same function of the rollout at every step, so that
+            on CUDA they can be recorded once; an algorithm that adds losses says no.
+    """
 
     config: PPOConfig
     config_class = PPOConfig
+    recordable: ClassVar[bool] = True
 
     def learn(
         self,
@@ -121,6 +128,8 @@ class LifelongPPO(StreamAlgorithm):
         state = self.policy.network.initial_state(stream.num_rows)
         self.states = torch.stack([state, state], 1)
         self.start_states = self.states.clone()
+        work = self._differentiate
+        self._gradients = Recorded(work) if self.recordable and self.states.is_cuda else work
 
     @torch.no_grad()
     def collect(self, callback: BaseCallback) -> bool:
@@ -176,15 +185,30 @@ class LifelongPPO(StreamAlgorithm):
         self._update_learning_rate(self.policy.optimizer)
         assert self.stream is not None
         advantages = self._advantages(self.rollout)
-        returns = advantages + self.rollout.value
-        normal = losses.normalise(advantages, self.stream.groups)
-        history: list[dict[str, Tensor]] = []
+        self.rollout.returns.copy_(advantages + self.rollout.value)
+        self.rollout.advantage.copy_(losses.normalise(advantages, self.stream.groups))
+        history: list[Tensor] = []
         for rows in self._minibatches():
-            parts = self._losses(self.rollout, rows, normal[:, rows], returns[:, rows])
-            self._descend(parts["loss"])
-            history.append({name: part.detach() for name, part in parts.items()})
+            parts = self._gradients(rows)
+            self._descend(parts[-1])
+            history.append(parts.clone())
         self._n_updates += len(history)
-        self._log_losses(history, returns)
+        self._log_losses(torch.stack(history).mean(0).tolist())
+
+    def _differentiate(self, rows: Tensor) -> Tensor:
+        """Leave the gradients of one minibatch, (M,) rows of the rollout, in the parameters.
+
+        Returns:
+            Its losses in the order of `loss_names`, of which the last is the gradient's norm.
+        """
+        assert self.rollout is not None
+        self.policy.optimizer.zero_grad(set_to_none=not rows.is_cuda)  # a record needs them to stay
+        seen = self.rollout
+        parts = self._losses(seen, rows, seen.advantage[:, rows], seen.returns[:, rows])
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+        self.loss_names = [*parts, "gradient_norm"]
+        return torch.stack([*parts.values(), norm]).detach()
 
     @torch.no_grad()
     def _advantages(self, rollout: Rollout) -> Tensor:
@@ -242,12 +266,12 @@ class LifelongPPO(StreamAlgorithm):
         after = slice(1, self.config.num_steps, GAZE_EVERY)
         goes_on = (rollout.sign[now, rows] > 0) & ~rollout.ended[now, rows]
         frames, glances, later = (
-            kept[steps, rows][goes_on]
+            kept[steps, rows].flatten(0, 1)
             for kept, steps in (
                 (rollout.frames, now), (rollout.glances, now), (rollout.glances, after),
             )
         )  # fmt: skip
-        return self.policy.network.eyes.anticipation(frames, glances, later)
+        return self.policy.network.eyes.anticipation(frames, glances, later, goes_on.flatten())
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """What else is to be made small, for algorithms that build on this one.
@@ -258,20 +282,17 @@ class LifelongPPO(StreamAlgorithm):
         """
         return {}
 
-    def _descend(self, loss: Tensor) -> None:
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+    def _descend(self, norm: Tensor) -> None:
+        """Take a step down the gradients, whose norm is given."""
         if not torch.isfinite(norm):
             raise FloatingPointError("the gradient is not finite: training stops")
         self.policy.optimizer.step()
 
-    def _log_losses(self, history: list[dict[str, Tensor]], returns: Tensor) -> None:
+    def _log_losses(self, means: list[float]) -> None:
         assert self.rollout is not None
-        for name in history[0]:
-            mean = torch.stack([parts[name] for parts in history]).mean()
-            self.logger.record(f"train/{name}", float(mean))
-        variance = losses.explained_variance(self.rollout.value, returns)
+        for name, mean in zip(self.loss_names, means, strict=True):
+            self.logger.record(f"train/{name}", mean)
+        variance = losses.explained_variance(self.rollout.value, self.rollout.returns)
         self.logger.record("train/explained_variance", float(variance))
 
     def _log_speed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import time
@@ -41,6 +42,8 @@ from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player, Random
 
 KEY_SAMPLES = 2048
+MOST_OPENINGS = 1 << 16
+MEETING_STEPS = 160_000  # that a former self stays, on average
 MOST_SCRIPTED = 0.8  # share of the decisions in a game
 
 
@@ -50,8 +53,12 @@ class TrainConfig:
 
     Attributes:
         games: their names with modifiers; the batch is shared out evenly.
+        variants: share of each game's decisions that goes to its variants with one modifier more,
+            in mirror games; 0 for no variants.
         steps: learner decisions in all.
         num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
+        epochs: passes over each rollout.
+        minibatches: parts of a pass.
         opponents: scripted players and their shares of the decisions in the games that they
             play; the rest is mirror games.
         snapshot_share: share of the games against former selves.
@@ -73,8 +80,11 @@ class TrainConfig:
     """
 
     games: tuple[str, ...] = ("connect",)
+    variants: float = 0.0
     steps: int = 12_000_000
     num_games: int = 256
+    epochs: int = 2
+    minibatches: int = 4
     opponents: tuple[tuple[str, float], ...] = (
         ("connect/one_ply", 0.125),
         ("connect/negamax-2", 0.125),
@@ -112,20 +122,27 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
         keep_freed_memory()
+        torch.set_float32_matmul_precision("high")  # on CUDA, TF32
         self.config, self.out = config, out
         self.games = [envs.make(name, config.device) for name in config.games]
+        self.variants = [_variants(game) if config.variants else [] for game in self.games]
         self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
-        self.openings = [self._openings(game) for game in self.games]
         self.scripted_arenas: list[Arena] = []
         self.snapshot_arenas: list[Arena] = []
-        self.arenas = Arenas([a for i in range(len(self.games)) for a in self._arenas(i)])
+        arenas = [self._arenas(game) for game in self.games]
+        arenas += [self._mirrors(variants) for variants in self.variants]
+        self.arenas = Arenas([arena for some in arenas for arena in some])
         kind = self._taught_kind() if config.lessons else LifelongPPO
         self.algorithm = kind(
             "DualStreamPolicy",
             self.arenas,
             learning_rate=self._learning_rate,
-            config=PPOConfig(entropy_weight=config.entropy_weight),
+            config=PPOConfig(
+                entropy_weight=config.entropy_weight,
+                epochs=config.epochs,
+                minibatches=config.minibatches,
+            ),
             seed=config.seed,
             device=config.device,
             policy_kwargs={"network": NetworkConfig(eyes=EyesConfig(precision=config.precision))},
@@ -151,16 +168,27 @@ class Trainer:
     def _learning_rate(self, progress_remaining: float) -> float:
         return self.config.learning_rate * max(0.1, progress_remaining)
 
-    def _openings(self, game: envs.Game[Any]) -> envs.State:
+    def _openings(self, game: envs.Game[Any], num_games: int) -> envs.State:
         c = self.config
-        return random_positions(
-            game, 16 * c.num_games, c.max_opening_plies, c.midgame_share, self.generator
-        )
+        num = min(16 * num_games, MOST_OPENINGS)
+        return random_positions(game, num, c.max_opening_plies, c.midgame_share, self.generator)
 
-    def _arenas(self, index: int) -> list[Arena]:
+    def _mirrors(self, variants: list[envs.Game[Any]]) -> list[Arena]:
+        """Mirror games of all variants of a game."""
+        c = self.config
+        num_variants = max(1, len(variants))
+        rows = max(NUM_SEATS, round(c.variants * c.num_games / len(self.games) / num_variants))
+        return [self._mirror(game, rows, self._openings(game, rows)) for game in variants]
+
+    def _mirror(self, game: envs.Game[Any], rows: int, openings: envs.State) -> Arena:
+        num_games = rows // (NUM_SEATS if game.simultaneous else 1)
+        return make_arena(game, num_games, None, openings, self.generator)
+
+    def _arenas(self, game: envs.Game[Any]) -> list[Arena]:
         """Mirror games, scripted opponents, and former selves, for one of the games."""
-        c, game, openings = self.config, self.games[index], self.openings[index]
-        num_games = c.num_games // len(self.games)
+        c = self.config
+        openings = self._openings(game, c.num_games)
+        num_games = round((1 - c.variants) * c.num_games) // len(self.games)
 
         def arena(share: float, player: Player) -> Arena:
             games = max(1, round(share * num_games))
@@ -173,8 +201,7 @@ class Trainer:
         num_met = 2 if len(self.games) == 1 else 1  # each costs a forward pass of its own
         snapshots = [arena(c.snapshot_share / num_met, Random()) for _ in range(num_met)]
         rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
-        mirrored = rows_left // (NUM_SEATS if game.simultaneous else 1)
-        mirror = make_arena(game, mirrored, None, openings, self.generator)
+        mirror = self._mirror(game, rows_left, openings)
         self.scripted_arenas += scripted
         self.snapshot_arenas += snapshots
         return [mirror, *scripted, *snapshots]
@@ -214,9 +241,10 @@ class Trainer:
             not self.league.snapshots or steps - self._newest_snapshot() >= every
         ):
             self.league.add(self.network, steps)
+        parting = self.arenas.num_rows * self.algorithm.config.num_steps / MEETING_STEPS
         for i, arena in enumerate(self.snapshot_arenas):
             self._book_snapshot_games(i, arena)
-            if self.met[i] is None or torch.rand(1, generator=self._host()) < 0.05:
+            if self.met[i] is None or torch.rand(1, generator=self._host()) < parting:
                 self._meet(i, arena, self.league.pick(self._host()))
 
     def _newest_snapshot(self) -> int:
@@ -285,7 +313,7 @@ class Trainer:
                 "algorithm": algorithm.generator.get_state(),
             },
             "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
-            "openings": {str(i): _fields(state) for i, state in enumerate(self.openings)},
+            "openings": {name: _fields(state) for name, state in self._openings_in_play().items()},
             "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
             "league": {s.name: s.network.state_dict() for s in self._snapshots_in_play()},
         }
@@ -294,8 +322,9 @@ class Trainer:
         """The league, and those who have left it but still hold a seat."""
         return [*self.league.snapshots, *(s for s in self.met if s is not None)]
 
-    def _any_arena(self, game: envs.Game[Any]) -> Arena:
-        return next(arena for arena in self.arenas.arenas if arena.game is game)
+    def _openings_in_play(self) -> dict[str, envs.State]:
+        """By variant."""
+        return {arena.game.variant: arena.openings for arena in self.arenas.arenas}
 
     @staticmethod
     def resume(directory: Path, **changes: Any) -> Trainer:
@@ -340,9 +369,7 @@ class Trainer:
                 self._meet(i, self.snapshot_arenas[i], in_play[name])
         for i, arena in enumerate(self.arenas.arenas):
             arena.load_state_dict(tensors["arenas"][str(i)])
-            index = self.games.index(arena.game)
-            arena.openings = type(arena.openings)(**tensors["openings"][str(index)])
-        self.openings = [self._any_arena(game).openings for game in self.games]
+            arena.openings = type(arena.openings)(**tensors["openings"][arena.game.variant])
         algorithm._allocate(self.arenas)
         if "states" in tensors:
             algorithm.states.copy_(tensors["states"]["now"])
@@ -378,6 +405,15 @@ def _plays(player: str, game: envs.Game[Any]) -> bool:
     """`connect/one_ply` plays connect; names without a game play all of them."""
     kind, slash, _ = player.partition("/")
     return not slash or kind == game.name
+
+
+def _variants(game: envs.Game[Any]) -> list[envs.Game[Any]]:
+    """All with one modifier more that goes with those it has."""
+    found = []
+    for modifier in sorted(game.MODIFIERS.keys() - game.modifiers):
+        with contextlib.suppress(ValueError):  # two that clash
+            found.append(type(game)([*game.modifiers, modifier], game.device))
+    return found
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:

@@ -211,6 +211,41 @@ def test_a_run_can_start_from_a_trained_network(tmp_path):
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+# On a CUDA device.
+
+
+@pytest.mark.gpu
+def test_what_is_recorded_on_cuda_gives_the_gradients_of_the_cpu(tmp_path):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    remote = trained(tmp_path, device="cuda", games=("connect", "tron", "volley"), num_games=48)
+    torch.set_float32_matmul_precision("highest")
+    algorithm, rows = remote.algorithm, torch.tensor([1, 40, 3, 22], device="cuda")
+    algorithm._gradients.records.clear()
+    with torch.no_grad():  # nothing may hang on what a record has read before
+        algorithm.rollout.advantage.normal_()
+    recorded, grads = algorithm._gradients(rows).clone(), gradients_of(algorithm)
+    launched = algorithm._differentiate(rows)
+    torch.testing.assert_close(recorded, launched, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(grads, gradients_of(algorithm), rtol=1e-2, atol=1e-5)
+    with torch.no_grad():
+        algorithm.rollout.advantage.normal_()
+    assert not torch.allclose(algorithm._gradients(rows), launched), "it reads what is there now"
+
+
+def gradients_of(algorithm):
+    return torch.cat([p.grad.flatten().clone() for p in algorithm.policy.parameters()])
+
+
+@pytest.mark.gpu
+def test_a_cuda_run_learns_to_do_what_pays_and_is_resumed(tmp_path):
+    trainer = trained(tmp_path, device="cuda", num_games=64, steps=64 * 4 * 30)
+    assert all(p.is_cuda for p in trainer.network.parameters())
+    resumed = Trainer.resume(tmp_path, steps=64 * 4 * 32)
+    resumed.run()
+    assert resumed.algorithm.num_timesteps == 64 * 4 * 32
+    load_network(tmp_path, "cpu")
+
+
 # A loss that is not finite.
 
 
