@@ -3,13 +3,12 @@
     python benchmarks/training_profile.py --device cuda
 
 Milliseconds of a decision of all rows, of a minibatch's gradients (launched one kernel after
-another, and recorded), and of the optimiser's step; then a profile of one rollout and its learning.
+another, and recorded), and of the optimiser's step; then a profile of one decision and a minibatch.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ from selfplay.training import TrainConfig, Trainer
 
 OUT = Console(width=110)
 TURNS = 3
-MOST_ROWS = 12
+MOST_ROWS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +108,21 @@ class TrainingProfile(Options):
             algorithm.policy.network(obs.frames, obs.legal_actions, state)
 
     def _profile(self, trainer: Trainer) -> dict[str, float]:
-        """Of one rollout and its learning."""
+        """Of one turn of all rows, and of one minibatch."""
         algorithm = trainer.algorithm
+        rollout, part = algorithm.rollout, next(algorithm._minibatches())
+        assert rollout is not None
         kinds = [ProfilerActivity.CPU]
         if algorithm.device.type == "cuda":
             kinds.append(ProfilerActivity.CUDA)
-        steps = trainer.arenas.num_rows * algorithm.config.num_steps
-        with profile(activities=kinds) as seen:
-            algorithm.learn(steps, log_interval=1_000_000, reset_num_timesteps=False)
-        spent: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
+        with profile(activities=kinds) as seen, torch.no_grad():
+            algorithm._decide(0, trainer.arenas, rollout)
+            with torch.enable_grad():
+                algorithm._gradients(part)
+        spent: dict[str, tuple[int, float]] = {}
         for event in seen.key_averages():
             time = event.self_device_time_total or event.self_cpu_time_total
-            spent[event.key][0] += event.count
-            spent[event.key][1] += time / 1000
+            spent[event.key] = (event.count, time / 1000)
         table = Table("what", "calls", "ms")
         ordered = sorted(spent.items(), key=lambda item: -item[1][1])
         copies = [item for item in ordered if item[0].startswith(("Memcpy", "cudaStreamSync"))]

@@ -7,7 +7,7 @@ It knows neither games nor memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,9 +20,17 @@ from torch import Tensor, nn
 from lifelong_agent import losses
 from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
-from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
+from lifelong_agent.experience import (
+    Decision,
+    Observation,
+    Outcome,
+    Recordable,
+    Rollout,
+    Stream,
+    VecEnvStream,
+)
 from lifelong_agent.policy import sample
-from lifelong_agent.recording import Recorded
+from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
 
@@ -60,8 +68,8 @@ class LifelongPPO(StreamAlgorithm):
     """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`.
 
     Attributes:
-        recordable: whether the losses are the same function of the rollout at every step, so that
-            on CUDA they can be recorded once; an algorithm that adds losses says no.
+        recordable: whether acting and the losses are the same functions at every step, so that on
+            CUDA they can be recorded once; an algorithm that adds to them says no.
     """
 
     config: PPOConfig
@@ -128,8 +136,13 @@ class LifelongPPO(StreamAlgorithm):
         state = self.policy.network.initial_state(stream.num_rows)
         self.states = torch.stack([state, state], 1)
         self.start_states = self.states.clone()
-        work = self._differentiate
-        self._gradients = Recorded(work) if self.recordable and self.states.is_cuda else work
+        self._turn: Callable[[], tuple[Decision, Outcome]] = self._take_turn
+        self._gradients: Callable[[Tensor], Tensor] = self._differentiate
+        if self.recordable and self.states.is_cuda:
+            self._gradients = Recorded(self._differentiate)
+            if isinstance(stream, Recordable):
+                chance = [self.generator, *stream.generators]
+                self._turn = Recorded(self._take_turn_in_place, chance)
 
     @torch.no_grad()
     def collect(self, callback: BaseCallback) -> bool:
@@ -149,6 +162,24 @@ class LifelongPPO(StreamAlgorithm):
         return True
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
+        decision, outcome = self._turn()
+        rollout.write_decision(t, decision)
+        rollout.write_outcome(t, outcome)
+        return outcome
+
+    def _take_turn_in_place(self) -> tuple[Decision, Outcome]:
+        """A turn after which all tensors of the stream are where they were before."""
+        assert isinstance(self.stream, Recordable)
+        before = self.stream.state_dict()
+        turn = self._take_turn()
+        overwrite(before, self.stream.state_dict())
+        self.stream.load_state_dict(before)
+        return turn
+
+    def _take_turn(self) -> tuple[Decision, Outcome]:
+        """One decision in every row, and what it brought."""
+        stream = self.stream
+        assert stream is not None
         obs = stream.observe()
         network = self.policy.network
         rows = torch.arange(stream.num_rows, device=obs.seat.device)
@@ -156,14 +187,14 @@ class LifelongPPO(StreamAlgorithm):
         thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
         action = sample(thought.log_probs, self.generator)
         log_prob = thought.log_probs[rows, action]
-        rollout.write_decision(t, obs, glances, action, log_prob, thought.value)
         self.states[rows, obs.seat] = thought.state
         outcome = stream.advance(action)
         if outcome.truncated is not None:
             self._bootstrap(outcome, *outcome.truncated)
+        elif outcome.cut is not None:  # the value just before is the best that is known
+            outcome.reward.add_(self.config.discount * thought.value * outcome.cut)
         self.states *= (~outcome.ended).float()[:, None, None]
-        rollout.write_outcome(t, outcome)
-        return outcome
+        return Decision(obs, glances, action, log_prob, thought.value), outcome
 
     def _bootstrap(self, outcome: Outcome, rows: Tensor, last: Observation) -> None:
         """Truncation is no ending: the value of the last observation is added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -55,6 +56,7 @@ class Arenas:
 
     def __init__(self, arenas: list[Arena]) -> None:
         self.arenas = arenas
+        self.generators = list({id(a.generator): a.generator for a in arenas}.values())
         self.num_rows = sum(arena.num_rows for arena in arenas)
         games = list({id(arena.game): arena.game for arena in arenas}.values())
         self.groups = torch.cat(
@@ -79,6 +81,15 @@ class Arenas:
             said |= zip(alike, parts, strict=True)
         return torch.cat([arena.as_shown(said[arena]) for arena in self.arenas])
 
+    def state_dict(self) -> dict[str, Any]:
+        """The games as they stand."""
+        return {str(i): arena.state_dict() for i, arena in enumerate(self.arenas)}
+
+    def load_state_dict(self, tensors: dict[str, Any]) -> None:
+        """Take them up."""
+        for i, arena in enumerate(self.arenas):
+            arena.load_state_dict(tensors[str(i)])
+
     def advance(self, actions: Tensor) -> Outcome:
         """Hand every arena its actions."""
         sizes = [arena.num_rows for arena in self.arenas]
@@ -90,7 +101,17 @@ class Arenas:
             torch.cat([p.ended for p in parts]),
             torch.cat([p.sign for p in parts]),
             _gather([(start, p.truncated) for start, p in zip(starts, parts, strict=True)]),
+            _cut(parts),
         )
+
+
+def _cut(parts: list[Outcome]) -> Tensor | None:
+    """Rows that the clock ended unseen; None if there is no such arena."""
+    if all(part.cut is None for part in parts):
+        return None
+    nowhere = [torch.zeros_like(part.ended) for part in parts]
+    cuts = [part.cut for part in parts]
+    return torch.cat([no if cut is None else cut for cut, no in zip(cuts, nowhere, strict=True)])
 
 
 Cut = tuple[Tensor, Observation]

@@ -33,7 +33,7 @@ from lifelong_agent.weights import (
     unflatten,
     write_pair,
 )
-from selfplay.arena import Arena, Tally, make_arena
+from selfplay.arena import Arena, make_arena
 from selfplay.league import League, Snapshot, freeze
 from selfplay.lessons import TEACHERS, TaughtPPO
 from selfplay.machine import keep_freed_memory
@@ -234,8 +234,9 @@ class Trainer:
 
     def before_rollout(self) -> None:
         """Average the weights, freeze a copy when it is time, choose whom to meet."""
-        for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now.detach(), 1 - self.config.averaging)
+        with torch.no_grad():
+            means, now = (tuple(net.parameters()) for net in (self.average, self.network))
+            torch._foreach_lerp_(means, now, 1 - self.config.averaging)
         steps, every = self.algorithm.num_timesteps, self.config.snapshot_steps
         if len(self.league.snapshots) <= steps // every and (
             not self.league.snapshots or steps - self._newest_snapshot() >= every
@@ -261,11 +262,15 @@ class Trainer:
         met = self.met[i]
         if met is not None and arena.tally.games:
             self.league.record(met, arena.tally.score, arena.tally.games)
-        arena.tally = Tally()
+        arena.tally.clear()
 
     def _meet(self, i: int, arena: Arena, snapshot: Snapshot) -> None:
         self.met[i] = snapshot
-        arena.opponent = NetworkPlayer(snapshot.network, snapshot.name)
+        if not isinstance(arena.opponent, NetworkPlayer):
+            double = freeze(snapshot.network, snapshot.name)
+            arena.opponent = NetworkPlayer(double.network, snapshot.name)
+            arena.opponent.begin(arena.num_games)
+        arena.opponent.turn_into(snapshot.network, snapshot.name)
 
     def record(self) -> None:
         """Scores against the scripted players, for TensorBoard."""
@@ -273,7 +278,7 @@ class Trainer:
             assert arena.opponent is not None
             if arena.tally.games >= 200:
                 self.algorithm.logger.record(f"score/{arena.opponent.name}", arena.tally.score)
-                arena.tally = Tally()
+                arena.tally.clear()
 
     # Checkpoints: `network.*` is the average, an agent that `match` can play; `run.*` is the rest.
 
@@ -314,7 +319,7 @@ class Trainer:
             },
             "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
             "openings": {name: _fields(state) for name, state in self._openings_in_play().items()},
-            "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
+            "arenas": self.arenas.state_dict(),
             "league": {s.name: s.network.state_dict() for s in self._snapshots_in_play()},
         }
 
@@ -333,7 +338,7 @@ class Trainer:
         Raises:
             ValueError: if the checkpoint is missing, damaged, or not of one piece.
         """
-        notes, tensors = read_pair(directory, "run")
+        notes, flat = read_pair(directory, "run")
         try:
             values = notes["config"] | changes
             values["games"] = tuple(values["games"])
@@ -343,7 +348,10 @@ class Trainer:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
         trainer = Trainer(config, directory)
-        tensors = unflatten(tensors)
+        host = ("generators/", "optimizer/")  # these are taken over from the host
+        tensors = unflatten(
+            {k: v if k.startswith(host) else v.to(config.device) for k, v in flat.items()}
+        )
         try:
             trainer._load(notes, tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -367,8 +375,8 @@ class Trainer:
                     in_play[name] = freeze(self.network, name)
                     in_play[name].network.load_state_dict(tensors["league"][name])
                 self._meet(i, self.snapshot_arenas[i], in_play[name])
-        for i, arena in enumerate(self.arenas.arenas):
-            arena.load_state_dict(tensors["arenas"][str(i)])
+        self.arenas.load_state_dict(tensors["arenas"])
+        for arena in self.arenas.arenas:
             arena.openings = type(arena.openings)(**tensors["openings"][arena.game.variant])
         algorithm._allocate(self.arenas)
         if "states" in tensors:
