@@ -43,6 +43,7 @@ from selfplay.seats import Player, Random
 
 KEY_SAMPLES = 2048
 MOST_OPENINGS = 1 << 16
+LOG_STEPS = 80_000  # between two points of the curves
 MEETING_STEPS = 160_000  # that a former self stays, on average
 MOST_SCRIPTED = 0.8  # share of the decisions in a game
 
@@ -165,6 +166,10 @@ class Trainer:
         """The network that learns."""
         return self.algorithm.policy.network
 
+    @property
+    def _rollout_steps(self) -> int:
+        return self.arenas.num_rows * self.algorithm.config.num_steps
+
     def _learning_rate(self, progress_remaining: float) -> float:
         return self.config.learning_rate * max(0.1, progress_remaining)
 
@@ -220,7 +225,7 @@ class Trainer:
             self.algorithm.learn(
                 max(0, remaining),
                 callback=_Watch(self, tell),
-                log_interval=10,
+                log_interval=max(1, LOG_STEPS // self._rollout_steps),
                 reset_num_timesteps=False,
             )
         except FloatingPointError as error:
@@ -242,7 +247,7 @@ class Trainer:
             not self.league.snapshots or steps - self._newest_snapshot() >= every
         ):
             self.league.add(self.network, steps)
-        parting = self.arenas.num_rows * self.algorithm.config.num_steps / MEETING_STEPS
+        parting = self._rollout_steps / MEETING_STEPS
         for i, arena in enumerate(self.snapshot_arenas):
             self._book_snapshot_games(i, arena)
             if self.met[i] is None or torch.rand(1, generator=self._host()) < parting:
