@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -100,21 +101,7 @@ class Arena(ABC):
 
     def observe(self) -> Observation:
         """What the learner sees where it is to decide."""
-        return self._look(self.seat, self.flipped)
-
-    def _look(self, seat: Tensor, flipped: Tensor) -> Observation:
-        frames = self.game.frame(self.state, seat)
-        legal = self._as_shown(legal_of(self.state, seat), flipped)
-        if self.mirror_actions is not None:
-            frames = self._mirrored(frames, flipped)
-        return Observation(frames, legal, seat)
-
-    def _mirrored(self, frames: Tensor, flipped: Tensor) -> Tensor:
-        if runs_ahead(frames.device):
-            return torch.where(_wide(flipped, frames), self.game.mirror_frames(frames), frames)
-        rows = flipped.nonzero()[:, 0]
-        frames[rows] = self.game.mirror_frames(frames[rows])
-        return frames
+        return observe([self])
 
     @property
     def _seats(self) -> tuple[Tensor, ...]:
@@ -125,15 +112,6 @@ class Arena(ABC):
         """The position behind every row, and the (num_rows,) seats that decide."""
         copies = [self.state] * self.rows_per_game
         return (copies[0] if len(copies) == 1 else concatenate(copies)), torch.cat(self._seats)
-
-    def as_shown(self, said: Tensor) -> Tensor:
-        """(num_rows, A) of actions of the game, by the names that the learner is shown."""
-        return self._as_shown(said, self.flipped)
-
-    def _as_shown(self, said: Tensor, flipped: Tensor) -> Tensor:
-        if self.mirror_actions is None:
-            return said
-        return torch.where(flipped[:, None], said[:, self.mirror_actions], said)
 
     def _draw_openings(self) -> Tensor:
         return torch.randint(
@@ -251,12 +229,6 @@ class TickArena(Arena):
     def _seats(self) -> tuple[Tensor, ...]:
         return (self.seat, 1 - self.seat) if self.opponent is None else (self.seat,)
 
-    def observe(self) -> Observation:
-        """What the learner sees at each of its seats."""
-        flips = self.flipped.chunk(self.rows_per_game)
-        parts = [self._look(seat, flip) for seat, flip in zip(self._seats, flips, strict=True)]
-        return parts[0] if len(parts) == 1 else join(parts)
-
     def advance(self, actions: Tensor) -> Outcome:
         """Play a tick at both seats, start new games."""
         own = self._unflip(actions).chunk(self.rows_per_game)
@@ -289,9 +261,38 @@ class TickArena(Arena):
         return rows, Observation(last.frames[rows], last.legal_actions[rows], last.seat[rows])
 
 
-def _wide(mask: Tensor, like: Tensor) -> Tensor:
-    """(N,) as (N, 1, ...), to go with `like`."""
-    return mask.view(-1, *[1] * (like.dim() - 1))
+def decisions(arenas: Sequence[Arena]) -> tuple[State, Tensor]:
+    """The positions behind all rows of arenas of one game, and the (N,) seats that decide."""
+    states, seats = zip(*[arena.decisions() for arena in arenas], strict=True)
+    return (states[0] if len(states) == 1 else concatenate(states)), torch.cat(seats)
+
+
+def as_shown(arenas: Sequence[Arena], said: Tensor) -> Tensor:
+    """(N, A) of actions of the game, by the names that the learner is shown in all rows."""
+    mirror_actions = arenas[0].mirror_actions
+    if mirror_actions is None:
+        return said
+    flipped = torch.cat([arena.flipped for arena in arenas])
+    return torch.where(flipped[:, None], said[:, mirror_actions], said)
+
+
+def observe(arenas: Sequence[Arena]) -> Observation:
+    """What the learner sees in arenas of one game, which are drawn together."""
+    state, seat = decisions(arenas)
+    frames = arenas[0].game.frame(state, seat)
+    if arenas[0].mirror_actions is not None:
+        flipped = torch.cat([arena.flipped for arena in arenas])
+        frames = _mirrored(arenas[0].game, frames, flipped)
+    return Observation(frames, as_shown(arenas, legal_of(state, seat)), seat)
+
+
+def _mirrored(game: AnyGame, frames: Tensor, flipped: Tensor) -> Tensor:
+    """(N, C, H, W) frames, left and right exchanged where (N,) `flipped`."""
+    if runs_ahead(frames.device):
+        return torch.where(flipped[:, None, None, None], game.mirror_frames(frames), frames)
+    rows = flipped.nonzero()[:, 0]
+    frames[rows] = game.mirror_frames(frames[rows])
+    return frames
 
 
 def join(parts: list[Observation]) -> Observation:

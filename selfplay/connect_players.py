@@ -135,12 +135,24 @@ def search(rules: Rules, position: Position, plies: int) -> Tensor:
     scores, replies = decided * plies, after.turned
     undecided = legal & (decided == 0) & ~rules.is_stuck(replies)
     if plies > 1 and ahead:
-        answers = search(rules, _all(replies), plies - 1).amax(1).view_as(scores)
+        answers = best_score(rules, _all(replies), plies - 1).view_as(scores)
         scores = torch.where(undecided, -answers, scores)
     elif plies > 1 and bool(undecided.any()):
-        reply = search(rules, _rows(replies, undecided), plies - 1)
-        scores[undecided] = -reply.amax(1)
+        scores[undecided] = -best_score(rules, _rows(replies, undecided), plies - 1)
     return scores.masked_fill(~legal, ILLEGAL)
+
+
+def best_score(rules: Rules, position: Position, plies: int) -> Tensor:
+    """(B,) int64: the best that `search` finds.
+
+    The last ply, most of all positions, is seen at a glance where discs can only be dropped.
+    """
+    if plies > 1 or rules.has_pops:
+        return search(rules, position, plies).amax(1)
+    landings = rules.landings(position)
+    lines = landings & rules.completing(position.mine)
+    score = -(landings == lines).long() if rules.is_misere else (lines != 0).long()
+    return score.masked_fill(landings == 0, ILLEGAL)
 
 
 def seen_by(game: AnyGame, state: State, seat: Tensor) -> tuple[Connect, Position]:

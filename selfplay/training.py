@@ -203,13 +203,12 @@ class Trainer:
         if sum(share for _, share in met) > MOST_SCRIPTED:
             raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
         scripted = [arena(share, make_scripted(name)) for name, share in met]
-        num_met = 2 if len(self.games) == 1 else 1  # each costs a forward pass of its own
-        snapshots = [arena(c.snapshot_share / num_met, Random()) for _ in range(num_met)]
-        rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
+        former = arena(c.snapshot_share, Random())  # one: each costs a forward pass of its own
+        rows_left = num_games - sum(a.num_rows for a in [*scripted, former])
         mirror = self._mirror(game, rows_left, openings)
         self.scripted_arenas += scripted
-        self.snapshot_arenas += snapshots
-        return [mirror, *scripted, *snapshots]
+        self.snapshot_arenas.append(former)
+        return [mirror, *scripted, former]
 
     def run(self, tell: Callable[[int], None] = lambda _: None) -> None:
         """Train until `steps`; checkpoints as it goes and at the end.

@@ -182,7 +182,7 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(tmp_path):
 def test_every_seat_of_the_batch_is_taken_and_shared_out_as_asked(tmp_path):
     trainer = Trainer(CONFIG, tmp_path)
     sizes = [arena.num_rows for arena in trainer.arenas.arenas]
-    assert sizes == [4, 2, 2, 4, 4]  # mirror, one_ply, random, two of former selves
+    assert sizes == [4, 2, 2, 8]  # mirror, one_ply, random, former selves
     assert trainer.arenas.num_rows == CONFIG.num_games
     names = [arena.opponent.name for arena in trainer.scripted_arenas]
     assert names == ["connect/one_ply", "random"]
