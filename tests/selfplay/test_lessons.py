@@ -10,7 +10,7 @@ import envs
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import PPOConfig
 from selfplay import training
-from selfplay.arena import make_arena
+from selfplay.arena import as_shown, make_arena
 from selfplay.lessons import TEACHERS, judge_connect, judge_tron, lesson_loss
 from selfplay.rollout import Arenas
 from selfplay.seats import Random
@@ -113,7 +113,7 @@ def test_what_is_said_of_a_flipped_row_is_flipped():
     arena = make_arena(game, 2, Random(), game.init(2, seeded()), seeded())
     arena.flipped = torch.tensor([False, True])
     first_column = torch.arange(16).expand(2, -1) == 0
-    assert arena.as_shown(first_column).int().argmax(1).tolist() == [0, 6]
+    assert as_shown([arena], first_column).int().argmax(1).tolist() == [0, 6]
 
 
 @pytest.fixture
