@@ -173,4 +173,4 @@ def test_rows_of_one_game_are_one_group_whoever_plays_it():
     tron, connect = envs.make("tron"), envs.make("connect")
     rooms = [(tron, 2, None), (connect, 3, Random()), (tron, 3, Random())]
     arenas = Arenas([make_arena(g, num, p, g.init(4, seeded()), seeded()) for g, num, p in rooms])
-    assert arenas.groups.tolist() == [0] * 4 + [1] * 3 + [0] * 3
+    assert arenas.groups.tolist() == [0] * 7 + [1] * 3
