@@ -230,7 +230,8 @@ class Practise(Options):
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
         start = self.start or PRETRAINED
         network, keys = load_network_and_keys(start)
-        known, games = trained_games(start), tuple(self.games.split(","))
+        known = tuple(name for name in trained_games(start) if ":" not in name)
+        games = tuple(self.games.split(","))
         if self.batch < LEAST_BATCH * len(games):
             raise ValueError(
                 f"a batch is at least {LEAST_BATCH} decisions a game, not {self.batch}"
@@ -340,7 +341,7 @@ class Bench(Options):
     games: int = 1000
     """Games per opponent (strength)."""
     variants: str = "connect,tron,volley"
-    """Comma-separated games with their modifiers (envs)."""
+    """Comma-separated games with their modifiers (envs, strength)."""
     traces: tuple[int, ...] = (20_000, 100_000)
     """Sizes of memory, rising (recall); one of 1000000 takes a few minutes more."""
 

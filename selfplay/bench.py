@@ -36,7 +36,7 @@ class BenchConfig:
     Attributes:
         agent: the agent's folder; None for the shipped one.
         games: per opponent (strength).
-        variants: the games (envs).
+        variants: the games (envs, strength).
         traces: sizes of memory, ascending (recall).
     """
 
@@ -54,7 +54,7 @@ def run(what: str, device: torch.device, seed: int, config: BenchConfig) -> list
         "train": lambda: bench_train(device, seed),
         "decide": lambda: bench_decide(directory, seed),
         "recall": lambda: bench_recall(directory, seed, config.traces),
-        "strength": lambda: bench_strength(directory, device, seed, config.games),
+        "strength": lambda: bench_strength(directory, device, seed, config.games, config.variants),
     }
     return measures[what]()
 

@@ -297,7 +297,8 @@ class Trainer:
             "num_updates": self.algorithm._n_updates,
         }
         write_pair(self.out, "run", flatten(self.state_dict()), notes)
-        rollout, games = self.algorithm.rollout, list(self.config.games)
+        rollout = self.algorithm.rollout
+        games = list(dict.fromkeys(arena.game.variant for arena in self.arenas.arenas))
         keys = None if rollout is None else self._fit_keys(rollout).tensors()
         save_network(self.out, self.average, keys, steps=steps, games=games)
         self.saved_steps = steps
