@@ -1,13 +1,11 @@
-"""Self-play training: arenas, a league of snapshots, checkpoints, and exact resumption."""
+"""Self-play training: a league of snapshots, checkpoints, and exact resumption."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
-from envs import NUM_SEATS
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.perception import EyesConfig
@@ -33,87 +30,22 @@ from lifelong_agent.weights import (
     unflatten,
     write_pair,
 )
-from selfplay.arena import Arena, make_arena
+from selfplay.arena import Arena
 from selfplay.league import League, Snapshot, freeze
-from selfplay.lessons import TEACHERS, TaughtPPO
+from selfplay.lessons import TaughtPPO
+from selfplay.lineup import LineUp
+from selfplay.lineup import TrainConfig as TrainConfig
 from selfplay.machine import keep_freed_memory
-from selfplay.players import NetworkPlayer, make_scripted
-from selfplay.rollout import Arenas, random_positions
-from selfplay.seats import Player, Random
+from selfplay.players import NetworkPlayer
+from selfplay.rollout import Arenas
 
 KEY_SAMPLES = 2048
-MOST_OPENINGS = 1 << 16
 LOG_STEPS = 80_000  # between two points of the curves
 MEETING_STEPS = 160_000  # that a former self stays, on average
-MOST_SCRIPTED = 0.8  # share of the decisions in a game
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """A training run.
-
-    Attributes:
-        games: their names with modifiers; the batch is shared out evenly.
-        variants: share of each game's decisions that goes to its variants with one modifier more,
-            in mirror games; 0 for no variants.
-        steps: learner decisions in all.
-        num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
-        epochs: passes over each rollout.
-        minibatches: parts of a pass.
-        opponents: scripted players and their shares of the decisions in the games that they
-            play; the rest is mirror games.
-        snapshot_share: share of the games against former selves.
-        midgame_share: share of new games that start from a random mid-game position.
-        max_opening_plies: depth of those positions.
-        learning_rate: at the start; falls linearly to a tenth.
-        entropy_weight: of the entropy bonus; at 0.01 the policy settled too early.
-        lessons: decisions in which teachers are asked, too (see `lessons`); 0 for none.
-        lesson_floor: weight to which their word falls in these.
-        taught: names of the games that are taught.
-        averaging: share of the average of weights that is kept from rollout to rollout; the
-            average is what is shipped, the network itself goes on learning.
-        snapshot_steps: learner decisions between snapshots.
-        checkpoint_s: seconds between checkpoints.
-        precision: arithmetic of the ventral stream.
-        compiled: whether the eyes are compiled, which takes a minute; on two cores without AVX-512
-            it was 20% slower.
-        seed: of all chance.
-    """
-
-    games: tuple[str, ...] = ("connect",)
-    variants: float = 0.0
-    steps: int = 12_000_000
-    num_games: int = 256
-    epochs: int = 2
-    minibatches: int = 4
-    opponents: tuple[tuple[str, float], ...] = (
-        ("connect/one_ply", 0.125),
-        ("connect/negamax-2", 0.125),
-        ("connect/negamax-4", 0.125),
-        ("tron/wall_hugger", 0.125),
-        ("tron/voronoi", 0.125),
-        ("volley/tracker", 0.125),
-        ("volley/predictor", 0.125),
-    )
-    snapshot_share: float = 0.125
-    midgame_share: float = 0.5
-    max_opening_plies: int = 24
-    learning_rate: float = 6e-4
-    entropy_weight: float = 0.025
-    lessons: int = 0
-    lesson_floor: float = 0.0
-    taught: tuple[str, ...] = tuple(TEACHERS)
-    averaging: float = 0.98
-    snapshot_steps: int = 400_000
-    checkpoint_s: float = 180.0
-    precision: str = "float32"
-    compiled: bool = False
-    seed: int = 0
-    device: str = "cpu"
 
 
 class Trainer:
-    """One run: who meets whom, when to freeze a copy, when to save.
+    """One run: when to freeze a copy, whom of them to meet, when to save.
 
     Args:
         config: the run.
@@ -123,17 +55,14 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
         keep_freed_memory()
-        torch.set_float32_matmul_precision("high")  # on CUDA, TF32
+        if torch.device(config.device).type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32
         self.config, self.out = config, out
-        self.games = [envs.make(name, config.device) for name in config.games]
-        self.variants = [_variants(game) if config.variants else [] for game in self.games]
         self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
-        self.scripted_arenas: list[Arena] = []
-        self.snapshot_arenas: list[Arena] = []
-        arenas = [self._arenas(game) for game in self.games]
-        arenas += [self._mirrors(variants) for variants in self.variants]
-        self.arenas = Arenas([arena for some in arenas for arena in some])
+        line_up = LineUp(config, self.generator)
+        self.scripted_arenas, self.snapshot_arenas = line_up.scripted, line_up.former
+        self.arenas = Arenas(line_up.arenas)
         kind = self._taught_kind() if config.lessons else LifelongPPO
         self.algorithm = kind(
             "DualStreamPolicy",
@@ -172,43 +101,6 @@ class Trainer:
 
     def _learning_rate(self, progress_remaining: float) -> float:
         return self.config.learning_rate * max(0.1, progress_remaining)
-
-    def _openings(self, game: envs.Game[Any], num_games: int) -> envs.State:
-        c = self.config
-        num = min(16 * num_games, MOST_OPENINGS)
-        return random_positions(game, num, c.max_opening_plies, c.midgame_share, self.generator)
-
-    def _mirrors(self, variants: list[envs.Game[Any]]) -> list[Arena]:
-        """Mirror games of all variants of a game."""
-        c = self.config
-        num_variants = max(1, len(variants))
-        rows = max(NUM_SEATS, round(c.variants * c.num_games / len(self.games) / num_variants))
-        return [self._mirror(game, rows, self._openings(game, rows)) for game in variants]
-
-    def _mirror(self, game: envs.Game[Any], rows: int, openings: envs.State) -> Arena:
-        num_games = rows // (NUM_SEATS if game.simultaneous else 1)
-        return make_arena(game, num_games, None, openings, self.generator)
-
-    def _arenas(self, game: envs.Game[Any]) -> list[Arena]:
-        """Mirror games, scripted opponents, and former selves, for one of the games."""
-        c = self.config
-        openings = self._openings(game, c.num_games)
-        num_games = round((1 - c.variants) * c.num_games) // len(self.games)
-
-        def arena(share: float, player: Player) -> Arena:
-            games = max(1, round(share * num_games))
-            return make_arena(game, games, player, openings, self.generator)
-
-        met = [(name, share) for name, share in c.opponents if _plays(name, game)]
-        if sum(share for _, share in met) > MOST_SCRIPTED:
-            raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
-        scripted = [arena(share, make_scripted(name)) for name, share in met]
-        former = arena(c.snapshot_share, Random())  # one: each costs a forward pass of its own
-        rows_left = num_games - sum(a.num_rows for a in [*scripted, former])
-        mirror = self._mirror(game, rows_left, openings)
-        self.scripted_arenas += scripted
-        self.snapshot_arenas.append(former)
-        return [mirror, *scripted, former]
 
     def run(self, tell: Callable[[int], None] = lambda _: None) -> None:
         """Train until `steps`; checkpoints as it goes and at the end.
@@ -412,21 +304,6 @@ class _Watch(BaseCallback):
     def _on_rollout_end(self) -> None:
         self.trainer.record()
         self.tell(self.num_timesteps)
-
-
-def _plays(player: str, game: envs.Game[Any]) -> bool:
-    """`connect/one_ply` plays connect; names without a game play all of them."""
-    kind, slash, _ = player.partition("/")
-    return not slash or kind == game.name
-
-
-def _variants(game: envs.Game[Any]) -> list[envs.Game[Any]]:
-    """All with one modifier more that goes with those it has."""
-    found = []
-    for modifier in sorted(game.MODIFIERS.keys() - game.modifiers):
-        with contextlib.suppress(ValueError):  # two that clash
-            found.append(type(game)([*game.modifiers, modifier], game.device))
-    return found
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:

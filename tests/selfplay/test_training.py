@@ -3,10 +3,12 @@
 import dataclasses
 import functools
 import shutil
+from collections import Counter
 
 import pytest
 import torch
 
+import envs
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
@@ -15,6 +17,7 @@ from lifelong_agent.weights import (
     read_pair,
     read_tensors,
     save_network,
+    trained_games,
     write_pair,
 )
 from selfplay import training
@@ -209,6 +212,22 @@ def test_a_run_can_start_from_a_trained_network(tmp_path):
     other = Trainer(CONFIG, tmp_path / "run", start=tmp_path / "agent")
     pairs = zip(trainer.network.parameters(), other.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_variants_share_a_part_of_their_game(tmp_path):
+    games = ("connect", "tron")
+    trainer = Trainer(
+        dataclasses.replace(CONFIG, games=games, num_games=560, variants=0.25), tmp_path
+    )
+    rows = Counter()
+    for arena in trainer.arenas.arenas:
+        rows[arena.game.variant] += arena.num_rows
+        assert arena.opponent is None or not arena.game.modifiers
+    assert (rows["connect"], rows["tron"]) == (210, 209), "an odd row cannot be a mirror game"
+    single = {f"{g}:{m}" for g in games for m in envs.make(g).MODIFIERS}
+    assert {name for name, num in rows.items() if num == 10} == single
+    trainer.run()
+    assert set(trained_games(tmp_path)) == {*games, *single}
 
 
 # On a CUDA device.
