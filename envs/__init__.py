@@ -15,6 +15,7 @@ from envs.core import (
     legal_of,
     merge,
     put,
+    runs_ahead,
     take,
 )
 from envs.gymnasium_view import register_ids
@@ -35,5 +36,6 @@ __all__ = [
     "make",
     "merge",
     "put",
+    "runs_ahead",
     "take",
 ]

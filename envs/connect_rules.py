@@ -14,6 +14,7 @@ players both ask here; nothing is drawn, and nothing depends on chance.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -134,6 +135,31 @@ class Rules:
             lines = lines & self._moved(board, 4 * shifts)
         lines = lines[:2] | lines[2:]
         return (lines[0] | lines[1]) != 0
+
+    def landings(self, position: Position) -> Tensor:
+        """Int64 boards of the cells that discs would fall into, at most one in each column."""
+        return (position.occupied + self._bottom_row) & self.full
+
+    def completing(self, board: Tensor) -> Tensor:
+        """Int64 boards of the cells with which a line would be complete, taken or not.
+
+        A cell completes a line of `line` if k of its neighbours on one side and `line - 1 - k` on
+        the other are set, for any k. Bits outside the board mean nothing.
+        """
+        shifts = self._shifts.view(-1, *[1] * board.dim())
+        everywhere = torch.full_like(board, -1)
+        before, after = [everywhere], [everywhere]  # how many in a row are set, on either side
+        for step in range(1, self.line):
+            before.append(before[-1] & self._moved_up(board, step * shifts))
+            after.append(after[-1] & self._moved(board, step * shifts))
+        ways = [one & other for one, other in zip(before, reversed(after), strict=True)]
+        cells = functools.reduce(torch.bitwise_or, ways)
+        cells = cells[:2] | cells[2:]
+        return cells[0] | cells[1]
+
+    def _moved_up(self, boards: Tensor, shifts: Tensor) -> Tensor:
+        moved = boards << shifts
+        return moved if self._circle is None else moved | boards >> self._circle - shifts
 
     def _moved(self, boards: Tensor, shifts: Tensor) -> Tensor:
         """Boards shifted down; round the circle of columns where the edges join.

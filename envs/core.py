@@ -59,6 +59,17 @@ class State:
 
 S = TypeVar("S", bound=State)
 
+AHEAD = {"cuda"}
+
+
+def runs_ahead(device: torch.device) -> bool:
+    """Whether the host should not ask what tensors hold, but have all computed under masks.
+
+    On CUDA the answer costs more than the work that it would save, and what asks cannot be
+    recorded as a graph.
+    """
+    return device.type in AHEAD
+
 
 def take(state: S, rows: Tensor) -> S:
     """Copy the chosen rows, in the order of `rows` ((N,) int64 or (B,) bool)."""

@@ -39,7 +39,8 @@ def choose(weights: Tensor, generator: Generator) -> Tensor:
     """(B,) int64 drawn in proportion to (B, A) weights; 0 where a row has none."""
     empty = weights.sum(1, keepdim=True) == 0
     first = torch.arange(weights.shape[1], device=weights.device) == 0
-    return torch.multinomial(weights + (empty & first), 1, generator=generator)[:, 0]
+    race = torch.empty_like(weights).exponential_(generator=generator)
+    return ((weights + (empty & first)) / race).argmax(1)  # `multinomial`, which asks for a value
 
 
 class RandomOpponent:

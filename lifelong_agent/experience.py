@@ -42,12 +42,34 @@ class Outcome:
         ended: (N,) bool; the row's next decision is in a new episode.
         sign: (N,) float32, -1 where the next decision is the opponent's, else 1.
         truncated: the rows that the clock ended, with their last observation, or None.
+        cut: (N,) bool, the rows that the clock ended, where nobody looked at them any more; or
+            None.
     """
 
     reward: Tensor
     ended: Tensor
     sign: Tensor
     truncated: tuple[Tensor, Observation] | None = None
+    cut: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """N decisions that were taken.
+
+    Attributes:
+        obs: what was seen.
+        glances: what the eyes pooled it to.
+        action: (N,) int64.
+        log_prob: (N,) float32 of the action.
+        value: (N,) float32, what was expected.
+    """
+
+    obs: Observation
+    glances: Tensor
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
 
 
 @runtime_checkable
@@ -73,8 +95,25 @@ class Stream(Protocol):
         """Take (N,) int64 actions."""
 
 
+@runtime_checkable
+class Recordable(Stream, Protocol):
+    """A stream that asks no tensor for its value, and whose state is nothing but tensors.
+
+    Attributes:
+        generators: its chance.
+    """
+
+    generators: list[torch.Generator]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All tensors that change, as a tree."""
+
+    def load_state_dict(self, tensors: dict[str, Any]) -> None:
+        """Take up a tree, not a copy."""
+
+
 class Rollout:
-    """T decisions in N rows, allocated once and overwritten.
+    """T decisions in N rows, allocated once and overwritten; all (T, N, ...).
 
     Args:
         num_steps: T.
@@ -92,15 +131,13 @@ class Rollout:
         self.actions, self.ended = room(first.seat), room(real.bool())
         self.log_prob, self.value = room(real), room(real)
         self.reward, self.sign = room(real), room(real)
+        self.advantage, self.returns = room(real), room(real)
 
-    def write_decision(
-        self, t: int, obs: Observation, glances: Tensor, action: Tensor, log_prob: Tensor,
-        value: Tensor,
-    ) -> None:  # fmt: skip
+    def write_decision(self, t: int, made: Decision) -> None:
         """Store what was seen and done at step t."""
-        self.frames[t], self.glances[t] = obs.frames, glances
-        self.legal_actions[t], self.seat[t] = obs.legal_actions, obs.seat
-        self.actions[t], self.log_prob[t], self.value[t] = action, log_prob, value
+        self.frames[t], self.glances[t] = made.obs.frames, made.glances
+        self.legal_actions[t], self.seat[t] = made.obs.legal_actions, made.obs.seat
+        self.actions[t], self.log_prob[t], self.value[t] = made.action, made.log_prob, made.value
 
     def write_outcome(self, t: int, outcome: Outcome) -> None:
         """Store what it brought."""

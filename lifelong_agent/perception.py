@@ -284,7 +284,9 @@ class Eyes(nn.Module):
         """(N, keys): what is looked for, given the reading and what it recalls."""
         return torch.as_tensor(self.conspicuous + self.search(reading + self.recall(reading)))
 
-    def anticipation(self, frames: Tensor, glances: Tensor, later: Tensor) -> Tensor:
+    def anticipation(
+        self, frames: Tensor, glances: Tensor, later: Tensor, goes_on: Tensor | None = None
+    ) -> Tensor:
         """How badly the looks foresee where things will change.
 
         L = mean_{i, r} [ - sum_p share_ip log p_ir(p) ], where share_i is how the change of frame
@@ -299,15 +301,19 @@ class Eyes(nn.Module):
             frames: (N, C, H, W) uint8.
             glances: (N, 3 C, g, g) uint8, what `glance` made of them.
             later: the same of what was seen a moment after each.
+            goes_on: (N,) bool, whether `later` is the continuation; all if left out. Others do not
+                count.
 
         Returns:
             A scalar, 0 where there is nothing to look at.
         """
-        if not self.config.looks or not len(frames):
+        if not self.config.looks:
             return torch.zeros((), device=frames.device)
         with self._arithmetic():
             change = (later.float() - glances.float()).abs().sum(1).flatten(1)
-            return self._foresee(frames, _light(glances, self._dtype), change)
+            counted = torch.ones_like(change[:, 0]) if goes_on is None else goes_on.float()
+            total = self._foresee(frames, _light(glances, self._dtype), change * counted[:, None])
+        return total / counted.sum().clamp(min=1)
 
     def _foresee(self, frames: Tensor, light: Tensor, change: Tensor) -> Tensor:
         lit, losses = self.dorsal(light), []
@@ -318,7 +324,7 @@ class Eyes(nn.Module):
             score = self.dorsal.scores(lit, self._seek(reading)) + seen
             still = change * (seen > SEEN / 2)
             share = still / still.sum(1, keepdim=True).clamp(min=1e-6)
-            losses.append(-(share * score.log_softmax(1)).sum(1).mean())
+            losses.append(-(share * score.log_softmax(1)).sum())
             with torch.no_grad():
                 spot = score.argmax(1)
                 seen = seen + self._inhibition(spot)
@@ -386,7 +392,9 @@ class VectorEye(nn.Module):
         """Nothing is pooled: (N, 0)."""
         return vectors[:, :0]
 
-    def anticipation(self, vectors: Tensor, glances: Tensor, later: Tensor) -> Tensor:
+    def anticipation(
+        self, vectors: Tensor, glances: Tensor, later: Tensor, goes_on: Tensor | None = None
+    ) -> Tensor:
         """There is nowhere to look: 0."""
         return torch.zeros((), device=vectors.device)
 

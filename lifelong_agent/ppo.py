@@ -7,9 +7,9 @@ It knows neither games nor memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,8 +20,17 @@ from torch import Tensor, nn
 from lifelong_agent import losses
 from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
-from lifelong_agent.experience import Observation, Outcome, Rollout, Stream, VecEnvStream
+from lifelong_agent.experience import (
+    Decision,
+    Observation,
+    Outcome,
+    Recordable,
+    Rollout,
+    Stream,
+    VecEnvStream,
+)
 from lifelong_agent.policy import sample
+from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
 
@@ -56,10 +65,16 @@ class PPOConfig:
 
 
 class LifelongPPO(StreamAlgorithm):
-    """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`."""
+    """PPO with carried recurrent state and sign-aware advantages; see `StreamAlgorithm`.
+
+    Attributes:
+        recordable: whether acting and the losses are the same functions at every step, so that on
+            CUDA they can be recorded once; an algorithm that adds to them says no.
+    """
 
     config: PPOConfig
     config_class = PPOConfig
+    recordable: ClassVar[bool] = True
 
     def learn(
         self,
@@ -121,6 +136,13 @@ class LifelongPPO(StreamAlgorithm):
         state = self.policy.network.initial_state(stream.num_rows)
         self.states = torch.stack([state, state], 1)
         self.start_states = self.states.clone()
+        self._turn: Callable[[], tuple[Decision, Outcome]] = self._take_turn
+        self._gradients: Callable[[Tensor], Tensor] = self._differentiate
+        if self.recordable and self.states.is_cuda:
+            self._gradients = Recorded(self._differentiate)
+            if isinstance(stream, Recordable):
+                chance = [self.generator, *stream.generators]
+                self._turn = Recorded(self._take_turn_in_place, chance)
 
     @torch.no_grad()
     def collect(self, callback: BaseCallback) -> bool:
@@ -140,6 +162,24 @@ class LifelongPPO(StreamAlgorithm):
         return True
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
+        decision, outcome = self._turn()
+        rollout.write_decision(t, decision)
+        rollout.write_outcome(t, outcome)
+        return outcome
+
+    def _take_turn_in_place(self) -> tuple[Decision, Outcome]:
+        """A turn after which all tensors of the stream are where they were before."""
+        assert isinstance(self.stream, Recordable)
+        before = self.stream.state_dict()
+        turn = self._take_turn()
+        overwrite(before, self.stream.state_dict())
+        self.stream.load_state_dict(before)
+        return turn
+
+    def _take_turn(self) -> tuple[Decision, Outcome]:
+        """One decision in every row, and what it brought."""
+        stream = self.stream
+        assert stream is not None
         obs = stream.observe()
         network = self.policy.network
         rows = torch.arange(stream.num_rows, device=obs.seat.device)
@@ -147,14 +187,14 @@ class LifelongPPO(StreamAlgorithm):
         thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
         action = sample(thought.log_probs, self.generator)
         log_prob = thought.log_probs[rows, action]
-        rollout.write_decision(t, obs, glances, action, log_prob, thought.value)
         self.states[rows, obs.seat] = thought.state
         outcome = stream.advance(action)
         if outcome.truncated is not None:
             self._bootstrap(outcome, *outcome.truncated)
+        elif outcome.cut is not None:  # the value just before is the best that is known
+            outcome.reward.add_(self.config.discount * thought.value * outcome.cut)
         self.states *= (~outcome.ended).float()[:, None, None]
-        rollout.write_outcome(t, outcome)
-        return outcome
+        return Decision(obs, glances, action, log_prob, thought.value), outcome
 
     def _bootstrap(self, outcome: Outcome, rows: Tensor, last: Observation) -> None:
         """Truncation is no ending: the value of the last observation is added."""
@@ -176,15 +216,30 @@ class LifelongPPO(StreamAlgorithm):
         self._update_learning_rate(self.policy.optimizer)
         assert self.stream is not None
         advantages = self._advantages(self.rollout)
-        returns = advantages + self.rollout.value
-        normal = losses.normalise(advantages, self.stream.groups)
-        history: list[dict[str, Tensor]] = []
+        self.rollout.returns.copy_(advantages + self.rollout.value)
+        self.rollout.advantage.copy_(losses.normalise(advantages, self.stream.groups))
+        history: list[Tensor] = []
         for rows in self._minibatches():
-            parts = self._losses(self.rollout, rows, normal[:, rows], returns[:, rows])
-            self._descend(parts["loss"])
-            history.append({name: part.detach() for name, part in parts.items()})
+            parts = self._gradients(rows)
+            self._descend(parts[-1])
+            history.append(parts.clone())
         self._n_updates += len(history)
-        self._log_losses(history, returns)
+        self._log_losses(torch.stack(history).mean(0).tolist())
+
+    def _differentiate(self, rows: Tensor) -> Tensor:
+        """Leave the gradients of one minibatch, (M,) rows of the rollout, in the parameters.
+
+        Returns:
+            Its losses in the order of `loss_names`, of which the last is the gradient's norm.
+        """
+        assert self.rollout is not None
+        self.policy.optimizer.zero_grad(set_to_none=not rows.is_cuda)  # a record needs them to stay
+        seen = self.rollout
+        parts = self._losses(seen, rows, seen.advantage[:, rows], seen.returns[:, rows])
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+        self.loss_names = [*parts, "gradient_norm"]
+        return torch.stack([*parts.values(), norm]).detach()
 
     @torch.no_grad()
     def _advantages(self, rollout: Rollout) -> Tensor:
@@ -242,12 +297,12 @@ class LifelongPPO(StreamAlgorithm):
         after = slice(1, self.config.num_steps, GAZE_EVERY)
         goes_on = (rollout.sign[now, rows] > 0) & ~rollout.ended[now, rows]
         frames, glances, later = (
-            kept[steps, rows][goes_on]
+            kept[steps, rows].flatten(0, 1)
             for kept, steps in (
                 (rollout.frames, now), (rollout.glances, now), (rollout.glances, after),
             )
         )  # fmt: skip
-        return self.policy.network.eyes.anticipation(frames, glances, later)
+        return self.policy.network.eyes.anticipation(frames, glances, later, goes_on.flatten())
 
     def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """What else is to be made small, for algorithms that build on this one.
@@ -258,20 +313,17 @@ class LifelongPPO(StreamAlgorithm):
         """
         return {}
 
-    def _descend(self, loss: Tensor) -> None:
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+    def _descend(self, norm: Tensor) -> None:
+        """Take a step down the gradients, whose norm is given."""
         if not torch.isfinite(norm):
             raise FloatingPointError("the gradient is not finite: training stops")
         self.policy.optimizer.step()
 
-    def _log_losses(self, history: list[dict[str, Tensor]], returns: Tensor) -> None:
+    def _log_losses(self, means: list[float]) -> None:
         assert self.rollout is not None
-        for name in history[0]:
-            mean = torch.stack([parts[name] for parts in history]).mean()
-            self.logger.record(f"train/{name}", float(mean))
-        variance = losses.explained_variance(self.rollout.value, returns)
+        for name, mean in zip(self.loss_names, means, strict=True):
+            self.logger.record(f"train/{name}", mean)
+        variance = losses.explained_variance(self.rollout.value, self.rollout.returns)
         self.logger.record("train/explained_variance", float(variance))
 
     def _log_speed(self) -> None:

@@ -96,8 +96,10 @@ def crop_around(frames: Tensor, centres: Tensor, crop: int) -> Tensor:
     Returns:
         (N, C, crop, crop) of the frames' dtype, copied exactly.
     """
-    most = torch.tensor(frames.shape[-2:], device=centres.device) - crop
-    return _windows(frames, torch.minimum((centres - crop // 2).clamp(min=0), most), crop, crop)
+    first = (centres - crop // 2).clamp(min=0)
+    sides = zip(first.unbind(1), frames.shape[-2:], strict=True)
+    corners = torch.stack([start.clamp(max=side - crop) for start, side in sides], 1)
+    return _windows(frames, corners, crop, crop)
 
 
 def _windows(frames: Tensor, corners: Tensor, tall: int, wide: int) -> Tensor:

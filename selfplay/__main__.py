@@ -29,7 +29,7 @@ from selfplay.curve import draw, read_scores
 from selfplay.drills import Drill, DrillConfig
 from selfplay.forgetting.command import Forgetting
 from selfplay.lessons import TEACHERS
-from selfplay.machine import best_precision
+from selfplay.machine import best_batch, best_precision
 from selfplay.match import play_match
 from selfplay.players import make_player
 from selfplay.training import TrainConfig, Trainer
@@ -44,6 +44,8 @@ class Train(Options):
 
     games: str = "connect"
     """Comma-separated games with their modifiers."""
+    variants: float = 0.0
+    """Share of the decisions that goes to each game's variants with one modifier more."""
     steps: int = 12_000_000
     """Learner decisions in all."""
     out: Path = Path("runs/train")
@@ -55,8 +57,16 @@ class Train(Options):
     opponents: str = ",".join(f"{name}={share}" for name, share in TrainConfig.opponents)
     """Scripted opponents and their shares of the games; an eighth meets former selves, the rest
     are mirror games."""
-    batch: int = TrainConfig.num_games
-    """Decisions of the learner at a time, in all games together."""
+    batch: int | None = None
+    """Decisions of the learner at a time, in all games together; 256 on a CPU, 24,576 on CUDA."""
+    minibatches: int | None = None
+    """Parts of a pass over each rollout of 32 batches; 4 on a CPU, 24 on CUDA."""
+    epochs: int = TrainConfig.epochs
+    """Passes over each rollout."""
+    averaging: float = TrainConfig.averaging
+    """Share of the average of weights, which is what is shipped, that each rollout keeps."""
+    snapshot_steps: int = TrainConfig.snapshot_steps
+    """Decisions between former selves."""
     learning_rate: float = 6e-4
     """At the start; falls linearly to a tenth."""
     entropy: float = 0.025
@@ -78,13 +88,24 @@ class Train(Options):
         device = checked_device(self.device)
         if self.steps < 1:
             raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
-        if self.batch < LEAST_BATCH:
-            raise ValueError(f"a batch is at least {LEAST_BATCH} decisions, not {self.batch}")
+        if not 0 <= self.variants < 1:
+            raise ValueError(f"the variants' share must be in [0, 1), not {self.variants}")
+        usual = best_batch(device)
+        batch = usual[0] if self.batch is None else self.batch
+        if batch < LEAST_BATCH:
+            raise ValueError(f"a batch is at least {LEAST_BATCH} decisions, not {batch}")
+        minibatches = usual[1] if self.minibatches is None else self.minibatches
+        if not (1 <= minibatches <= batch and self.epochs >= 1):
+            raise ValueError(
+                f"{self.epochs} passes of {minibatches} minibatches over a batch of {batch}: "
+                "at least one of each, and a decision in each"
+            )
         if self.resume is not None:
             trainer = Trainer.resume(self.resume, steps=self.steps)
         else:
             config = TrainConfig(
                 games=tuple(self.games.split(",")),
+                variants=self.variants,
                 opponents=_shares(self.opponents),
                 learning_rate=self.learning_rate,
                 entropy_weight=self.entropy,
@@ -92,11 +113,15 @@ class Train(Options):
                 lesson_floor=self.lesson_floor,
                 taught=_taught(self.taught),
                 steps=self.steps,
-                num_games=self.batch,
+                num_games=batch,
+                epochs=self.epochs,
+                minibatches=minibatches,
+                averaging=self.averaging,
+                snapshot_steps=self.snapshot_steps,
                 seed=self.seed,
                 device=str(device),
                 compiled=self.compiled,
-                precision=best_precision() if self.precision == "auto" else self.precision,
+                precision=best_precision(device) if self.precision == "auto" else self.precision,
             )
             trainer = Trainer(config, self.out, self.start)
         with progress_bar("training", trainer.config.steps, "steps") as tell:
@@ -204,7 +229,8 @@ class Practise(Options):
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
         start = self.start or PRETRAINED
         network, keys = load_network_and_keys(start)
-        known, games = trained_games(start), tuple(self.games.split(","))
+        known = tuple(name for name in trained_games(start) if ":" not in name)
+        games = tuple(self.games.split(","))
         if self.batch < LEAST_BATCH * len(games):
             raise ValueError(
                 f"a batch is at least {LEAST_BATCH} decisions a game, not {self.batch}"
@@ -238,7 +264,7 @@ class Bench(Options):
     games: int = 1000
     """Games per opponent (strength)."""
     variants: str = "connect,tron,volley"
-    """Comma-separated games with their modifiers (envs)."""
+    """Comma-separated games with their modifiers (envs, strength)."""
     traces: tuple[int, ...] = (20_000, 100_000)
     """Sizes of memory, rising (recall); one of 1000000 takes a few minutes more."""
 

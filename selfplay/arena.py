@@ -8,42 +8,49 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from envs import Game, State, concatenate, legal_of, put, take
+from envs import Game, State, concatenate, legal_of, merge, put, runs_ahead, take
 from lifelong_agent.experience import Observation, Outcome
 from selfplay.seats import Player
 
 AnyGame = Game[Any]
 
 
-@dataclass
 class Tally:
-    """Results of finished games from the learner's view: wins, draws, losses."""
+    """Results of finished games from the learner's view.
 
-    wins: int = 0
-    draws: int = 0
-    losses: int = 0
+    Attributes:
+        counts: (3,) int64 of losses, draws and wins, where the games are.
+    """
 
-    def add(self, results: Tensor) -> None:
-        """Count (N,) results by their sign."""
-        self.wins += int((results > 0).sum())
-        self.losses += int((results < 0).sum())
-        self.draws += int((results == 0).sum())
+    def __init__(self, device: torch.device) -> None:
+        self.counts = torch.zeros(3, dtype=torch.int64, device=device)
+
+    def add(self, results: Tensor, ended: Tensor) -> None:
+        """Count the (N,) results of games that have `ended` ((N,) bool) by their sign."""
+        kinds = results.sign()[:, None] == torch.arange(-1, 2, device=results.device)
+        self.counts = self.counts + (kinds & ended[:, None]).sum(0)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.counts.zero_()
 
     @property
     def games(self) -> int:
         """How many."""
-        return self.wins + self.draws + self.losses
+        return int(self.counts.sum())
 
     @property
     def score(self) -> float:
         """(wins + draws / 2) / games; 0.5 without games."""
-        return (self.wins + self.draws / 2) / self.games if self.games else 0.5
+        losses, draws, wins = self.counts.tolist()
+        games = losses + draws + wins
+        return (wins + draws / 2) / games if games else 0.5
 
 
 class Arena(ABC):
@@ -68,7 +75,7 @@ class Arena(ABC):
         self.game, self.num_games, self.opponent = game, num_games, opponent
         self.openings, self.generator = openings, generator
         self.mirror_actions = game.mirror_actions
-        self.tally = Tally()
+        self.tally = Tally(game.device)
         self.num_rows = num_games * self.rows_per_game
         self.flipped = torch.zeros(self.num_rows, dtype=torch.bool, device=game.device)
         self.state: State = take(openings, self._draw_openings())
@@ -94,15 +101,7 @@ class Arena(ABC):
 
     def observe(self) -> Observation:
         """What the learner sees where it is to decide."""
-        return self._look(self.seat, self.flipped)
-
-    def _look(self, seat: Tensor, flipped: Tensor) -> Observation:
-        frames = self.game.frame(self.state, seat)
-        legal = self._as_shown(legal_of(self.state, seat), flipped)
-        if self.mirror_actions is not None:
-            rows = flipped.nonzero()[:, 0]
-            frames[rows] = self.game.mirror_frames(frames[rows])
-        return Observation(frames, legal, seat)
+        return observe([self])
 
     @property
     def _seats(self) -> tuple[Tensor, ...]:
@@ -113,15 +112,6 @@ class Arena(ABC):
         """The position behind every row, and the (num_rows,) seats that decide."""
         copies = [self.state] * self.rows_per_game
         return (copies[0] if len(copies) == 1 else concatenate(copies)), torch.cat(self._seats)
-
-    def as_shown(self, said: Tensor) -> Tensor:
-        """(num_rows, A) of actions of the game, by the names that the learner is shown."""
-        return self._as_shown(said, self.flipped)
-
-    def _as_shown(self, said: Tensor, flipped: Tensor) -> Tensor:
-        if self.mirror_actions is None:
-            return said
-        return torch.where(flipped[:, None], said[:, self.mirror_actions], said)
 
     def _draw_openings(self) -> Tensor:
         return torch.randint(
@@ -151,14 +141,20 @@ class Arena(ABC):
 
     def _restart(self, ended: Tensor) -> None:
         """New games where `ended`; the old ones' results are counted."""
-        rows = ended.nonzero()[:, 0]
-        if not len(rows):
+        ahead = runs_ahead(ended.device)
+        if not ahead and not bool(ended.any()):
             return
-        self.tally.add(self.paid[rows])
+        self.tally.add(self.paid, ended)
         self.paid = self.paid.masked_fill(ended, 0)
-        fresh = take(self.openings, self._draw_openings()[rows])
-        self.state = put(self.state, rows, fresh)
-        self.seat = self.seat.index_copy(0, rows, self._first_seats(fresh))
+        if ahead:
+            fresh = take(self.openings, self._draw_openings())
+            self.state = merge(ended, fresh, self.state)
+            self.seat = torch.where(ended, self._first_seats(fresh), self.seat)
+        else:
+            rows = ended.nonzero()[:, 0]
+            fresh = take(self.openings, self._draw_openings()[rows])
+            self.state = put(self.state, rows, fresh)
+            self.seat = self.seat.index_copy(0, rows, self._first_seats(fresh))
         self._flip(ended)
         if self.opponent is not None:
             self.opponent.reset(ended)
@@ -167,10 +163,9 @@ class Arena(ABC):
         """The games as they stand; chance and openings belong to the caller."""
         games = {f.name: getattr(self.state, f.name) for f in dataclasses.fields(self.state)}
         opponent: dict[str, Tensor] = getattr(self.opponent, "state_dict", dict)()
-        tally = torch.tensor(dataclasses.astuple(self.tally))
         tensors = {
-            "games": games, "flipped": self.flipped, "seat": self.seat, "tally": tally,
-            "paid": self.paid,
+            "games": games, "flipped": self.flipped, "seat": self.seat,
+            "tally": self.tally.counts, "paid": self.paid,
         }  # fmt: skip
         return tensors | ({"opponent": opponent} if opponent else {})
 
@@ -178,7 +173,7 @@ class Arena(ABC):
         """Take up the games where they were."""
         self.state = type(self.state)(**tensors["games"])
         self.flipped, self.seat, self.paid = tensors["flipped"], tensors["seat"], tensors["paid"]
-        self.tally = Tally(*tensors["tally"].tolist())
+        self.tally.counts = tensors["tally"]
         if "opponent" in tensors:
             self.opponent.load_state_dict(tensors["opponent"])  # type: ignore[union-attr]
 
@@ -234,12 +229,6 @@ class TickArena(Arena):
     def _seats(self) -> tuple[Tensor, ...]:
         return (self.seat, 1 - self.seat) if self.opponent is None else (self.seat,)
 
-    def observe(self) -> Observation:
-        """What the learner sees at each of its seats."""
-        flips = self.flipped.chunk(self.rows_per_game)
-        parts = [self._look(seat, flip) for seat, flip in zip(self._seats, flips, strict=True)]
-        return parts[0] if len(parts) == 1 else join(parts)
-
     def advance(self, actions: Tensor) -> Outcome:
         """Play a tick at both seats, start new games."""
         own = self._unflip(actions).chunk(self.rows_per_game)
@@ -252,11 +241,15 @@ class TickArena(Arena):
         first = self._step(by_seat, self.seat)
         self.paid = self.paid + first
         reward = torch.cat([first, -first]) if self.opponent is None else first
-        ended = self.state.ended
+        ended, times = self.state.ended, self.rows_per_game
+        sign = torch.ones_like(reward)
+        if runs_ahead(ended.device):
+            cut = self.state.truncated.repeat(times)
+            self._restart(ended)
+            return Outcome(reward, ended.repeat(times), sign, cut=cut)
         truncated = self._last_looks()
         self._restart(ended)
-        ended = ended.repeat(self.rows_per_game)
-        return Outcome(reward, ended, torch.ones_like(reward), truncated)
+        return Outcome(reward, ended.repeat(times), sign, truncated)
 
     def _last_looks(self) -> tuple[Tensor, Observation] | None:
         """The rows that the clock has just ended, and what the learner sees there at last."""
@@ -266,6 +259,40 @@ class TickArena(Arena):
         rows = torch.cat([games + k * self.num_games for k in range(self.rows_per_game)])
         last = self.observe()
         return rows, Observation(last.frames[rows], last.legal_actions[rows], last.seat[rows])
+
+
+def decisions(arenas: Sequence[Arena]) -> tuple[State, Tensor]:
+    """The positions behind all rows of arenas of one game, and the (N,) seats that decide."""
+    states, seats = zip(*[arena.decisions() for arena in arenas], strict=True)
+    return (states[0] if len(states) == 1 else concatenate(states)), torch.cat(seats)
+
+
+def as_shown(arenas: Sequence[Arena], said: Tensor) -> Tensor:
+    """(N, A) of actions of the game, by the names that the learner is shown in all rows."""
+    mirror_actions = arenas[0].mirror_actions
+    if mirror_actions is None:
+        return said
+    flipped = torch.cat([arena.flipped for arena in arenas])
+    return torch.where(flipped[:, None], said[:, mirror_actions], said)
+
+
+def observe(arenas: Sequence[Arena]) -> Observation:
+    """What the learner sees in arenas of one game, which are drawn together."""
+    state, seat = decisions(arenas)
+    frames = arenas[0].game.frame(state, seat)
+    if arenas[0].mirror_actions is not None:
+        flipped = torch.cat([arena.flipped for arena in arenas])
+        frames = _mirrored(arenas[0].game, frames, flipped)
+    return Observation(frames, as_shown(arenas, legal_of(state, seat)), seat)
+
+
+def _mirrored(game: AnyGame, frames: Tensor, flipped: Tensor) -> Tensor:
+    """(N, C, H, W) frames, left and right exchanged where (N,) `flipped`."""
+    if runs_ahead(frames.device):
+        return torch.where(flipped[:, None, None, None], game.mirror_frames(frames), frames)
+    rows = flipped.nonzero()[:, 0]
+    frames[rows] = game.mirror_frames(frames[rows])
+    return frames
 
 
 def join(parts: list[Observation]) -> Observation:

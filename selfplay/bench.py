@@ -23,7 +23,7 @@ from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
 from selfplay.bench_recall import bench_recall, percentiles
 from selfplay.bench_sb3 import bench_sb3
-from selfplay.machine import best_precision
+from selfplay.machine import best_batch, best_precision
 from selfplay.measure import Row, turn_about
 from selfplay.strength import bench_strength
 from selfplay.training import TrainConfig, Trainer
@@ -36,7 +36,7 @@ class BenchConfig:
     Attributes:
         agent: the agent's folder; None for the shipped one.
         games: per opponent (strength).
-        variants: the games (envs).
+        variants: the games (envs, strength).
         traces: sizes of memory, ascending (recall).
     """
 
@@ -54,7 +54,7 @@ def run(what: str, device: torch.device, seed: int, config: BenchConfig) -> list
         "train": lambda: bench_train(device, seed),
         "decide": lambda: bench_decide(directory, seed),
         "recall": lambda: bench_recall(directory, seed, config.traces),
-        "strength": lambda: bench_strength(directory, device, seed, config.games),
+        "strength": lambda: bench_strength(directory, device, seed, config.games, config.variants),
     }
     return measures[what]()
 
@@ -68,8 +68,12 @@ def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]
     The bare network does only the unavoidable: one forward per decision to act, then forward,
     backward and the optimiser's step in each epoch, on observations that are already there.
     """
+    num_games, minibatches = best_batch(device)
+    config = TrainConfig(
+        seed=seed, device=str(device), precision=best_precision(device),
+        num_games=num_games, minibatches=minibatches,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(seed=seed, device=str(device), precision=best_precision())
         trainer = Trainer(config, Path(folder))
         algorithm = trainer.algorithm
         steps = trainer.arenas.num_rows * algorithm.config.num_steps
@@ -81,7 +85,7 @@ def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]
         times = turn_about([learn, lambda: _bare_network(algorithm)], device)
     speeds = [steps / t for t in times]
     learner = Row("learner", speeds[0], "steps/s", "bare network", speeds[1])
-    return [learner, *bench_sb3(device, seed)]
+    return [learner] if device.type == "cuda" else [learner, *bench_sb3(device, seed)]
 
 
 def _bare_network(algorithm: LifelongPPO) -> None:
@@ -93,9 +97,7 @@ def _bare_network(algorithm: LifelongPPO) -> None:
             network(rollout.frames[t], rollout.legal_actions[t], state)
     weights = {name: w.clone() for name, w in network.state_dict().items()}
     for rows in algorithm._minibatches():
-        zeros = torch.zeros_like(rollout.value[:, rows])
-        parts = algorithm._losses(rollout, rows, zeros, rollout.value[:, rows])
-        algorithm._descend(parts["loss"])
+        algorithm._descend(algorithm._gradients(rows)[-1])
     network.load_state_dict(weights)
 
 

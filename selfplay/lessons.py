@@ -102,6 +102,7 @@ class TaughtPPO(LifelongPPO):
     """
 
     approved: Tensor
+    recordable = False  # the weight of their word falls
 
     def __init__(
         self,

@@ -12,12 +12,22 @@ TOP_PAD_BYTES = 64 << 20
 NEVER_TRIM = 2**31 - 1
 
 
-def best_precision() -> str:
-    """`bfloat16` where the processor multiplies it natively, else `float32`."""
+def best_precision(device: torch.device | None = None) -> str:
+    """`bfloat16` where the processor multiplies it natively, else `float32`; on CUDA TF32 does."""
+    if device is not None and device.type == "cuda":
+        return "float32"
     native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
         torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
     return "bfloat16" if native else "float32"
+
+
+def best_batch(device: torch.device) -> tuple[int, int]:
+    """Decisions at a time, and minibatches of each pass, that keep a device busy.
+
+    On CUDA a step of the games takes the host as long for one row as for some ten thousand.
+    """
+    return (24_576, 24) if device.type == "cuda" else (256, 4)
 
 
 def keep_freed_memory() -> bool:

@@ -56,11 +56,28 @@ class NetworkPlayer:
         self.network, self.name, self.greedy = network, name, greedy
         self._state: Tensor | None = None
 
+    def turn_into(self, network: DualStreamNetwork, name: str) -> None:
+        """Play on with the weights of another network, in the same memory, and with a clear head.
+
+        Args:
+            network: of the same sizes.
+            name: what it is called.
+        """
+        self.network.load_state_dict(network.state_dict())
+        self.name = name
+        if self._state is not None:
+            self._state.zero_()
+
+    def begin(self, num_games: int) -> None:
+        """Be ready for so many games at a time."""
+        self._state = self.network.initial_state(num_games)
+
     @torch.no_grad()
     def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Think once per game; the state of rows that are not to move is left alone."""
         if self._state is None or len(self._state) != len(seat):
-            self._state = self.network.initial_state(len(seat))
+            self.begin(len(seat))
+            assert self._state is not None
         thought: Thought = self.network(game.frame(state, seat), legal_of(state, seat), self._state)
         moving = state.to_move.gather(1, seat[:, None])
         self._state = torch.where(moving, thought.state, self._state)

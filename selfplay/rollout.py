@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from envs import FRAME_SHAPE, NUM_ACTIONS, State, concatenate, merge
+from envs import FRAME_SHAPE, NUM_ACTIONS, State, merge
 from envs.opponents import choose
 from lifelong_agent.experience import Observation, Outcome
-from selfplay.arena import AnyGame, Arena, join
+from selfplay.arena import AnyGame, Arena, as_shown, decisions, join, observe
 
 
 def random_positions(
@@ -48,36 +50,52 @@ def random_positions(
 
 
 class Arenas:
-    """Several arenas as one stream (see `lifelong_agent.experience.Stream`)."""
+    """Several arenas as one stream (see `lifelong_agent.experience.Stream`).
+
+    Rows go by arenas, and those of the same game follow each other.
+    """
 
     obs_shape: tuple[int, ...] = FRAME_SHAPE
     num_actions = NUM_ACTIONS
 
     def __init__(self, arenas: list[Arena]) -> None:
-        self.arenas = arenas
-        self.num_rows = sum(arena.num_rows for arena in arenas)
         games = list({id(arena.game): arena.game for arena in arenas}.values())
+        arenas = sorted(arenas, key=lambda arena: games.index(arena.game))
+        self.arenas = arenas
+        self.generators = list({id(a.generator): a.generator for a in arenas}.values())
+        self.num_rows = sum(arena.num_rows for arena in arenas)
         self.groups = torch.cat(
             [a.seat.new_full((a.num_rows,), games.index(a.game)) for a in arenas]
         )
 
     def observe(self) -> Observation:
         """All arenas' observations, one after another."""
-        return join([arena.observe() for arena in self.arenas])
+        return join([observe(alike) for alike in self._by_game()])
+
+    def _by_game(self) -> list[list[Arena]]:
+        """Arenas that play the same game, together."""
+        groups = groupby(self.arenas, key=lambda arena: id(arena.game))
+        return [list(alike) for _, alike in groups]
 
     def ask(self, teachers: Mapping[str, Callable[[AnyGame, State, Tensor], Tensor]]) -> Tensor:
         """What the teacher of each game (by name) makes of every decision, (num_rows, A).
 
         Each teacher is asked once for all arenas of a game; actions go by the names that are shown.
         """
-        said: dict[Arena, Tensor] = {}
-        for game in {id(arena.game): arena.game for arena in self.arenas}.values():
-            alike = [arena for arena in self.arenas if arena.game is game]
-            states, seats = zip(*[arena.decisions() for arena in alike], strict=True)
-            answer = teachers[game.name](game, concatenate(states), torch.cat(seats))
-            parts = torch.split(answer, [arena.num_rows for arena in alike])
-            said |= zip(alike, parts, strict=True)
-        return torch.cat([arena.as_shown(said[arena]) for arena in self.arenas])
+        said = []
+        for alike in self._by_game():
+            game = alike[0].game
+            said.append(as_shown(alike, teachers[game.name](game, *decisions(alike))))
+        return torch.cat(said)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The games as they stand."""
+        return {str(i): arena.state_dict() for i, arena in enumerate(self.arenas)}
+
+    def load_state_dict(self, tensors: dict[str, Any]) -> None:
+        """Take them up."""
+        for i, arena in enumerate(self.arenas):
+            arena.load_state_dict(tensors[str(i)])
 
     def advance(self, actions: Tensor) -> Outcome:
         """Hand every arena its actions."""
@@ -90,7 +108,17 @@ class Arenas:
             torch.cat([p.ended for p in parts]),
             torch.cat([p.sign for p in parts]),
             _gather([(start, p.truncated) for start, p in zip(starts, parts, strict=True)]),
+            _cut(parts),
         )
+
+
+def _cut(parts: list[Outcome]) -> Tensor | None:
+    """Rows that the clock ended unseen; None if there is no such arena."""
+    if all(part.cut is None for part in parts):
+        return None
+    nowhere = [torch.zeros_like(part.ended) for part in parts]
+    cuts = [part.cut for part in parts]
+    return torch.cat([no if cut is None else cut for cut, no in zip(cuts, nowhere, strict=True)])
 
 
 Cut = tuple[Tensor, Observation]

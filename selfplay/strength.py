@@ -26,7 +26,9 @@ LADDERS = {
 }
 
 
-def bench_strength(directory: Path, device: torch.device, seed: int, games: int) -> list[Row]:
+def bench_strength(
+    directory: Path, device: torch.device, seed: int, games: int, variants: list[str]
+) -> list[Row]:
     """The bare policy (memory off, greedy) against the ladders of the games that it has learned.
 
     Args:
@@ -34,13 +36,20 @@ def bench_strength(directory: Path, device: torch.device, seed: int, games: int)
         device: to play on.
         seed: of all chance.
         games: matches against each player; even.
+        variants: the games; those that it has not learned are left out.
+
+    Raises:
+        ValueError: if it has learned none of them.
 
     Returns:
         A score for each player; in volley also the points won minus lost in a match; in connect
         also the share of decisive positions whose outcome is kept.
     """
     network = load_network(directory, device)
-    learned = trained_games(directory)
+    known = trained_games(directory)
+    learned = [name for name in variants if name in known]
+    if not learned:
+        raise ValueError(f"{directory} has learned none of {', '.join(variants)}")
     rows = [row for name in learned for row in climb(network, name, device, seed, games)]
     if "connect" in learned:
         share, chance = value_keeping(network, device)

@@ -1,4 +1,4 @@
-"""Self-play training: arenas, a league of snapshots, checkpoints, and exact resumption."""
+"""Self-play training: a league of snapshots, checkpoints, and exact resumption."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
-from envs import NUM_SEATS
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.perception import EyesConfig
@@ -32,77 +30,22 @@ from lifelong_agent.weights import (
     unflatten,
     write_pair,
 )
-from selfplay.arena import Arena, Tally, make_arena
+from selfplay.arena import Arena
 from selfplay.league import League, Snapshot, freeze
-from selfplay.lessons import TEACHERS, TaughtPPO
+from selfplay.lessons import TaughtPPO
+from selfplay.lineup import LineUp
+from selfplay.lineup import TrainConfig as TrainConfig
 from selfplay.machine import keep_freed_memory
-from selfplay.players import NetworkPlayer, is_network, make_player
-from selfplay.rollout import Arenas, random_positions
-from selfplay.seats import Player, Random
+from selfplay.players import NetworkPlayer
+from selfplay.rollout import Arenas
 
 KEY_SAMPLES = 2048
-MOST_SCRIPTED = 0.8  # share of the decisions in a game
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """A training run.
-
-    Attributes:
-        games: their names with modifiers; the batch is shared out evenly.
-        steps: learner decisions in all.
-        num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
-        opponents: scripted players, or frozen networks, and their shares of the decisions in the
-            games that they play; the rest is mirror games.
-        snapshot_share: share of the games against former selves.
-        midgame_share: share of new games that start from a random mid-game position.
-        max_opening_plies: depth of those positions.
-        learning_rate: at the start; falls linearly to a tenth.
-        entropy_weight: of the entropy bonus; at 0.01 the policy settled too early.
-        lessons: decisions in which teachers are asked, too (see `lessons`); 0 for none.
-        lesson_floor: weight to which their word falls in these.
-        taught: names of the games that are taught.
-        averaging: share of the average of weights that is kept from rollout to rollout; the
-            average is what is shipped, the network itself goes on learning.
-        snapshot_steps: learner decisions between snapshots.
-        checkpoint_s: seconds between checkpoints.
-        precision: arithmetic of the ventral stream.
-        compiled: whether the eyes are compiled, which takes a minute; on two cores without AVX-512
-            it was 20% slower.
-        seed: of all chance.
-    """
-
-    games: tuple[str, ...] = ("connect",)
-    steps: int = 12_000_000
-    num_games: int = 256
-    opponents: tuple[tuple[str, float], ...] = (
-        ("connect/one_ply", 0.125),
-        ("connect/negamax-2", 0.125),
-        ("connect/negamax-4", 0.125),
-        ("tron/wall_hugger", 0.125),
-        ("tron/voronoi", 0.125),
-        ("volley/tracker", 0.125),
-        ("volley/predictor", 0.125),
-    )
-    snapshot_share: float = 0.125
-    midgame_share: float = 0.5
-    max_opening_plies: int = 24
-    learning_rate: float = 6e-4
-    entropy_weight: float = 0.025
-    lessons: int = 0
-    lesson_floor: float = 0.0
-    taught: tuple[str, ...] = tuple(TEACHERS)
-    averaging: float = 0.98
-    snapshot_steps: int = 400_000
-    checkpoint_s: float = 180.0
-    precision: str = "float32"
-    compiled: bool = False
-    seed: int = 0
-    device: str = "cpu"
+LOG_STEPS = 80_000  # between two points of the curves
+MEETING_STEPS = 160_000  # that a former self stays, on average
 
 
 class Trainer:
-    """One run: who meets whom, when to freeze a copy, when to save.
+    """One run: when to freeze a copy, whom of them to meet, when to save.
 
     Args:
         config: the run.
@@ -112,20 +55,24 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
         keep_freed_memory()
+        if torch.device(config.device).type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32
         self.config, self.out = config, out
-        self.games = [envs.make(name, config.device) for name in config.games]
         self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
-        self.openings = [self._openings(game) for game in self.games]
-        self.scripted_arenas: list[Arena] = []
-        self.snapshot_arenas: list[Arena] = []
-        self.arenas = Arenas([a for i in range(len(self.games)) for a in self._arenas(i)])
+        line_up = LineUp(config, self.generator)
+        self.scripted_arenas, self.snapshot_arenas = line_up.scripted, line_up.former
+        self.arenas = Arenas(line_up.arenas)
         kind = self._taught_kind() if config.lessons else LifelongPPO
         self.algorithm = kind(
             "DualStreamPolicy",
             self.arenas,
             learning_rate=self._learning_rate,
-            config=PPOConfig(entropy_weight=config.entropy_weight),
+            config=PPOConfig(
+                entropy_weight=config.entropy_weight,
+                epochs=config.epochs,
+                minibatches=config.minibatches,
+            ),
             seed=config.seed,
             device=config.device,
             policy_kwargs={"network": NetworkConfig(eyes=EyesConfig(precision=config.precision))},
@@ -148,36 +95,12 @@ class Trainer:
         """The network that learns."""
         return self.algorithm.policy.network
 
+    @property
+    def _rollout_steps(self) -> int:
+        return self.arenas.num_rows * self.algorithm.config.num_steps
+
     def _learning_rate(self, progress_remaining: float) -> float:
         return self.config.learning_rate * max(0.1, progress_remaining)
-
-    def _openings(self, game: envs.Game[Any]) -> envs.State:
-        c = self.config
-        return random_positions(
-            game, 16 * c.num_games, c.max_opening_plies, c.midgame_share, self.generator
-        )
-
-    def _arenas(self, index: int) -> list[Arena]:
-        """Mirror games, scripted opponents, and former selves, for one of the games."""
-        c, game, openings = self.config, self.games[index], self.openings[index]
-        num_games = c.num_games // len(self.games)
-
-        def arena(share: float, player: Player) -> Arena:
-            games = max(1, round(share * num_games))
-            return make_arena(game, games, player, openings, self.generator)
-
-        met = [(name, share) for name, share in c.opponents if _plays(name, game)]
-        if sum(share for _, share in met) > MOST_SCRIPTED:
-            raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
-        scripted = [arena(share, make_player(name, c.device)) for name, share in met]
-        num_met = 2 if len(self.games) == 1 else 1  # each costs a forward pass of its own
-        snapshots = [arena(c.snapshot_share / num_met, Random()) for _ in range(num_met)]
-        rows_left = num_games - sum(a.num_rows for a in scripted + snapshots)
-        mirrored = rows_left // (NUM_SEATS if game.simultaneous else 1)
-        mirror = make_arena(game, mirrored, None, openings, self.generator)
-        self.scripted_arenas += scripted
-        self.snapshot_arenas += snapshots
-        return [mirror, *scripted, *snapshots]
 
     def run(self, tell: Callable[[int], None] = lambda _: None) -> None:
         """Train until `steps`; checkpoints as it goes and at the end.
@@ -193,7 +116,7 @@ class Trainer:
             self.algorithm.learn(
                 max(0, remaining),
                 callback=_Watch(self, tell),
-                log_interval=10,
+                log_interval=max(1, LOG_STEPS // self._rollout_steps),
                 reset_num_timesteps=False,
             )
         except FloatingPointError as error:
@@ -207,16 +130,18 @@ class Trainer:
 
     def before_rollout(self) -> None:
         """Average the weights, freeze a copy when it is time, choose whom to meet."""
-        for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now.detach(), 1 - self.config.averaging)
+        with torch.no_grad():
+            means, now = (tuple(net.parameters()) for net in (self.average, self.network))
+            torch._foreach_lerp_(means, now, 1 - self.config.averaging)
         steps, every = self.algorithm.num_timesteps, self.config.snapshot_steps
         if len(self.league.snapshots) <= steps // every and (
             not self.league.snapshots or steps - self._newest_snapshot() >= every
         ):
             self.league.add(self.network, steps)
+        parting = self._rollout_steps / MEETING_STEPS
         for i, arena in enumerate(self.snapshot_arenas):
             self._book_snapshot_games(i, arena)
-            if self.met[i] is None or torch.rand(1, generator=self._host()) < 0.05:
+            if self.met[i] is None or torch.rand(1, generator=self._host()) < parting:
                 self._meet(i, arena, self.league.pick(self._host()))
 
     def _newest_snapshot(self) -> int:
@@ -233,11 +158,15 @@ class Trainer:
         met = self.met[i]
         if met is not None and arena.tally.games:
             self.league.record(met, arena.tally.score, arena.tally.games)
-        arena.tally = Tally()
+        arena.tally.clear()
 
     def _meet(self, i: int, arena: Arena, snapshot: Snapshot) -> None:
         self.met[i] = snapshot
-        arena.opponent = NetworkPlayer(snapshot.network, snapshot.name)
+        if not isinstance(arena.opponent, NetworkPlayer):
+            double = freeze(snapshot.network, snapshot.name)
+            arena.opponent = NetworkPlayer(double.network, snapshot.name)
+            arena.opponent.begin(arena.num_games)
+        arena.opponent.turn_into(snapshot.network, snapshot.name)
 
     def record(self) -> None:
         """Scores against the scripted players, for TensorBoard."""
@@ -245,7 +174,7 @@ class Trainer:
             assert arena.opponent is not None
             if arena.tally.games >= 200:
                 self.algorithm.logger.record(f"score/{arena.opponent.name}", arena.tally.score)
-                arena.tally = Tally()
+                arena.tally.clear()
 
     # Checkpoints: `network.*` is the average, an agent that `match` can play; `run.*` is the rest.
 
@@ -260,7 +189,8 @@ class Trainer:
             "num_updates": self.algorithm._n_updates,
         }
         write_pair(self.out, "run", flatten(self.state_dict()), notes)
-        rollout, games = self.algorithm.rollout, list(self.config.games)
+        rollout = self.algorithm.rollout
+        games = list(dict.fromkeys(arena.game.variant for arena in self.arenas.arenas))
         keys = None if rollout is None else self._fit_keys(rollout).tensors()
         save_network(self.out, self.average, keys, steps=steps, games=games)
         self.saved_steps = steps
@@ -285,8 +215,8 @@ class Trainer:
                 "algorithm": algorithm.generator.get_state(),
             },
             "states": {"now": algorithm.states} if algorithm.rollout is not None else {},
-            "openings": {str(i): _fields(state) for i, state in enumerate(self.openings)},
-            "arenas": {str(i): a.state_dict() for i, a in enumerate(self.arenas.arenas)},
+            "openings": {name: _fields(state) for name, state in self._openings_in_play().items()},
+            "arenas": self.arenas.state_dict(),
             "league": {s.name: s.network.state_dict() for s in self._snapshots_in_play()},
         }
 
@@ -294,8 +224,9 @@ class Trainer:
         """The league, and those who have left it but still hold a seat."""
         return [*self.league.snapshots, *(s for s in self.met if s is not None)]
 
-    def _any_arena(self, game: envs.Game[Any]) -> Arena:
-        return next(arena for arena in self.arenas.arenas if arena.game is game)
+    def _openings_in_play(self) -> dict[str, envs.State]:
+        """By variant."""
+        return {arena.game.variant: arena.openings for arena in self.arenas.arenas}
 
     @staticmethod
     def resume(directory: Path, **changes: Any) -> Trainer:
@@ -304,7 +235,7 @@ class Trainer:
         Raises:
             ValueError: if the checkpoint is missing, damaged, or not of one piece.
         """
-        notes, tensors = read_pair(directory, "run")
+        notes, flat = read_pair(directory, "run")
         try:
             values = notes["config"] | changes
             values["games"] = tuple(values["games"])
@@ -314,7 +245,10 @@ class Trainer:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
         trainer = Trainer(config, directory)
-        tensors = unflatten(tensors)
+        host = ("generators/", "optimizer/")  # these are taken over from the host
+        tensors = unflatten(
+            {k: v if k.startswith(host) else v.to(config.device) for k, v in flat.items()}
+        )
         try:
             trainer._load(notes, tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -338,11 +272,9 @@ class Trainer:
                     in_play[name] = freeze(self.network, name)
                     in_play[name].network.load_state_dict(tensors["league"][name])
                 self._meet(i, self.snapshot_arenas[i], in_play[name])
-        for i, arena in enumerate(self.arenas.arenas):
-            arena.load_state_dict(tensors["arenas"][str(i)])
-            index = self.games.index(arena.game)
-            arena.openings = type(arena.openings)(**tensors["openings"][str(index)])
-        self.openings = [self._any_arena(game).openings for game in self.games]
+        self.arenas.load_state_dict(tensors["arenas"])
+        for arena in self.arenas.arenas:
+            arena.openings = type(arena.openings)(**tensors["openings"][arena.game.variant])
         algorithm._allocate(self.arenas)
         if "states" in tensors:
             algorithm.states.copy_(tensors["states"]["now"])
@@ -372,12 +304,6 @@ class _Watch(BaseCallback):
     def _on_rollout_end(self) -> None:
         self.trainer.record()
         self.tell(self.num_timesteps)
-
-
-def _plays(player: str, game: envs.Game[Any]) -> bool:
-    """`connect/one_ply` plays connect; networks and names without a game play all of them."""
-    kind, slash, _ = player.partition("/")
-    return not slash or kind == game.name or is_network(player)
 
 
 def _fields(state: envs.State) -> dict[str, Tensor]:

@@ -7,12 +7,13 @@ rules' own boards, so fog does not blind it, and takes trails for everlasting.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from envs import Game, State
+from envs import Game, State, runs_ahead
 from envs.tron import Tron, TronState
 from envs.tron_screen import CELLS, SIDE, pack, turn
 from envs.tron_tables import MOVES, interior
@@ -21,7 +22,7 @@ NUM_MOVES = len(MOVES)
 CRASH = 10_000  # more than any territory
 DRAW = -100  # so many cells behind, a draw is welcome: sooner would be faint-hearted
 FLOOD_STEPS = 8  # between two looks whether the floods still move
-INSIDE = pack(interior())
+UNASKED_STEPS = 96  # of a flood that nobody looks at; few go farther
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Position:
     free: Tensor
     me: Tensor
     them: Tensor
+
+
+@cache
+def _inside(device: torch.device) -> Tensor:
+    """(32,) int32 rows of all cells but the fence."""
+    return pack(interior()).to(device)
 
 
 def position_of(game: Game[Any], state: State, seat: Tensor) -> tuple[Tron, TronState, Position]:
@@ -55,7 +62,7 @@ def position_of(game: Game[Any], state: State, seat: Tensor) -> tuple[Tron, Tron
         game,
         state,
         Position(
-            free=(INSIDE.to(seat.device) & ~(own | turn(other) | state.walls))
+            free=(_inside(seat.device) & ~(own | turn(other) | state.walls))
             * ~state.ended[:, None],
             me=state.heads[rows, seat],
             them=CELLS - 1 - state.heads[rows, 1 - seat],
@@ -122,11 +129,14 @@ def flood(held: Tensor, front: Tensor, open_cells: Tensor, wrap: bool) -> Tensor
     Returns:
         (2, 32, N) int32 rows, what either holds in the end.
     """
-    for _ in range(FLOOD_STEPS):
+    ahead = runs_ahead(held.device)
+    for _ in range(UNASKED_STEPS if ahead else FLOOD_STEPS):
         reach = grow(front, wrap) & open_cells
         open_cells = open_cells ^ (reach[0] | reach[1])
         front = reach ^ (reach[0] & reach[1])
         held = held | front
+    if ahead:
+        return held
     moving = (front.amax((0, 1)) > 0).nonzero()[:, 0]
     if 2 * len(moving) > held.shape[-1]:
         return flood(held, front, open_cells, wrap)
@@ -172,14 +182,23 @@ def look_ahead(game: Tron, position: Position, plies: int) -> Tensor:
 
 def _alone(game: Tron, position: Position, mine: Tensor, my_way: Tensor, theirs: Tensor) -> Tensor:
     """(N, 4) float32: territory after each of my moves while they stand still."""
-    rows, moves = my_way.nonzero(as_tuple=True)
+    rows, moves = _places(my_way)
     me = mine[rows, moves]
     after = Position(position.free[rows] & ~only(me), me, position.them[rows])
     held = territory(after, is_wrapped(game)).float()
     may_meet = (me[:, None] == theirs[rows]).any(1)
     scores = torch.full(mine.shape, -float(CRASH), device=mine.device)
     scores[rows, moves] = torch.where(may_meet, held.clamp(max=DRAW), held)
-    return scores
+    return scores.masked_fill(~my_way, -CRASH)
+
+
+def _places(ways: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and moves of what is True in (N, 4); of everything, where the host runs ahead."""
+    if not runs_ahead(ways.device):
+        rows, moves = ways.nonzero(as_tuple=True)
+        return rows, moves
+    every = torch.arange(ways.numel(), device=ways.device)
+    return every // NUM_MOVES, every % NUM_MOVES
 
 
 def is_wrapped(game: Tron) -> bool:

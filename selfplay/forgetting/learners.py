@@ -99,6 +99,8 @@ class Learner(ABC):
 class TaskPPO(LifelongPPO):
     """PPO that can be given another stream; the base of methods that add to its loss."""
 
+    recordable = False
+
     def move_to(self, stream: Stream) -> None:
         """Go on with new games, in new rows."""
         self._attach(stream)

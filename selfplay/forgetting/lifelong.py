@@ -106,8 +106,8 @@ class Lifelong(TaskPPO):
         kept = cut_out(self.rollout, row, piece * self.unroll, self.unroll)
         self.memories.write(where, kept | {"states": torch.stack(self._marks)[piece, row]})
 
-    def _descend(self, loss: Tensor) -> None:
-        super()._descend(loss)
+    def _descend(self, norm: Tensor) -> None:
+        super()._descend(norm)
         decay = average_decay(self.updates, self.average)
         slow, fast = (tuple(net.parameters()) for net in (self.slow, self.policy.network))
         with torch.no_grad():

@@ -170,7 +170,9 @@ def test_a_missing_agent_is_named(tmp_path: Path) -> None:
 
 def test_it_knows_what_its_network_was_trained_on(network: DualStreamNetwork, tmp_path) -> None:
     assert LifelongAgent(network).trained_games == ()
-    assert LifelongAgent.pretrained().trained_games == ("connect", "tron", "volley")
+    assert {"connect", "tron", "volley", "tron:fog"} <= set(
+        LifelongAgent.pretrained().trained_games
+    )
     LifelongAgent(network, trained_games=("tron", "volley:moon")).save(tmp_path)
     assert LifelongAgent.load(tmp_path).trained_games == ("tron", "volley:moon")
 

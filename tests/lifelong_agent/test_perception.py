@@ -384,6 +384,10 @@ def test_what_eyes_that_know_nothing_foresee_is_the_logarithm_of_the_open_places
     assert seen_already.item() == pytest.approx((math.log(64) + math.log(60)) / 2, abs=1e-5)
     nothing_left = indifferent(looks=2).anticipation(frames, *moved([0], 2))
     assert nothing_left.item() == pytest.approx(math.log(64) / 2, abs=1e-5)
+    half = indifferent(looks=2).anticipation(
+        frames, *moved([20, 40], 2), torch.tensor([True, False])
+    )
+    assert half.item() == pytest.approx(loss.item(), abs=1e-5), "the other frame does not count"
     assert indifferent(looks=2).anticipation(frames, *moved([], 2)).item() == 0
     assert indifferent(looks=0).anticipation(frames, *moved([20], 2)).item() == 0
 

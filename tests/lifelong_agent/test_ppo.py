@@ -246,9 +246,10 @@ def test_what_changes_is_compared_within_a_game_and_a_seat_only():
         policy=SimpleNamespace(network=SimpleNamespace(eyes=eyes)),
     )
     LifelongPPO._gaze_loss(algorithm, rollout, torch.tensor([1, 2, 3]))
-    frames, glances, later = heard[0]
-    assert frames.tolist() == glances.tolist() == [1, 3, 81, 82]
-    assert later.tolist() == [11, 13, 91, 92]
+    frames, glances, later, goes_on = heard[0]
+    assert frames.tolist() == glances.tolist() == [1, 2, 3, 81, 82, 83]
+    assert later.tolist() == [11, 12, 13, 91, 92, 93]
+    assert goes_on.tolist() == [True, False, True, True, True, False]
 
 
 def test_a_truncated_step_gets_the_value_of_its_last_screen():

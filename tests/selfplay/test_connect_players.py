@@ -5,7 +5,15 @@ import torch
 
 import envs
 from selfplay import connect_players
-from selfplay.connect_players import ILLEGAL, ConnectStubborn, OnePly, look_ahead
+from selfplay.connect_players import (
+    ILLEGAL,
+    ConnectStubborn,
+    OnePly,
+    best_score,
+    look_ahead,
+    search,
+    seen_by,
+)
 from selfplay.match import play_match
 from selfplay.players import make_scripted
 from selfplay.rollout import random_positions
@@ -50,6 +58,16 @@ def check_look_ahead(game, state, plies):
     for scores, board in zip(found.tolist(), boards_of(state, game), strict=True):
         expected = action_scores(board, plies)
         assert scores == [expected.get(column, ILLEGAL) for column in range(16)]
+
+
+@pytest.mark.parametrize("variant", ["connect", *VARIANTS])
+def test_the_last_ply_at_a_glance_finds_the_best_that_search_finds(variant):
+    game = envs.make(variant)
+    state = random_positions(game, 600, 40, 1.0, torch.Generator().manual_seed(4))
+    _, position = seen_by(game, state, state.seat)
+    found = best_score(game.rules, position, 1)
+    assert torch.equal(found, search(game.rules, position, 1).amax(1))
+    assert len(found.unique()) > 1
 
 
 @pytest.mark.parametrize(("plies", "num"), [(1, 300), (2, 150), (3, 30), (4, 5)])

@@ -10,7 +10,7 @@ import envs
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import PPOConfig
 from selfplay import training
-from selfplay.arena import make_arena
+from selfplay.arena import as_shown, make_arena
 from selfplay.lessons import TEACHERS, judge_connect, judge_tron, lesson_loss
 from selfplay.rollout import Arenas
 from selfplay.seats import Random
@@ -102,8 +102,8 @@ def test_a_teacher_is_asked_once_about_all_arenas_of_its_game_row_by_row():
     said = arenas.ask({"tron": note, "connect": note})
     seats = [arena.observe().seat for arena in arenas.arenas]
     assert asked == [
-        ("tron", torch.cat([seats[0], seats[2]]).tolist()),
-        ("connect", seats[1].tolist()),
+        ("tron", torch.cat(seats[:2]).tolist()),
+        ("connect", seats[2].tolist()),
     ]
     assert said.int().argmax(1).tolist() == torch.cat(seats).tolist()
 
@@ -113,7 +113,7 @@ def test_what_is_said_of_a_flipped_row_is_flipped():
     arena = make_arena(game, 2, Random(), game.init(2, seeded()), seeded())
     arena.flipped = torch.tensor([False, True])
     first_column = torch.arange(16).expand(2, -1) == 0
-    assert arena.as_shown(first_column).int().argmax(1).tolist() == [0, 6]
+    assert as_shown([arena], first_column).int().argmax(1).tolist() == [0, 6]
 
 
 @pytest.fixture
@@ -173,4 +173,4 @@ def test_rows_of_one_game_are_one_group_whoever_plays_it():
     tron, connect = envs.make("tron"), envs.make("connect")
     rooms = [(tron, 2, None), (connect, 3, Random()), (tron, 3, Random())]
     arenas = Arenas([make_arena(g, num, p, g.init(4, seeded()), seeded()) for g, num, p in rooms])
-    assert arenas.groups.tolist() == [0] * 4 + [1] * 3 + [0] * 3
+    assert arenas.groups.tolist() == [0] * 7 + [1] * 3

@@ -14,7 +14,7 @@ def test_every_learned_game_is_measured_on_its_own_ladder(tmp_path, monkeypatch)
     for ladder in LADDERS:
         monkeypatch.setitem(LADDERS, ladder, ("random",))
     save_network(tmp_path, DualStreamNetwork(SMALL), games=["tron", "volley:moon"])
-    rows = bench_strength(tmp_path, CPU, seed=0, games=2)
+    rows = bench_strength(tmp_path, CPU, 0, 2, ["connect", "tron", "volley:moon"])
     assert [row.name for row in rows] == [
         "tron against random, 2 games",
         "volley:moon against random, 2 games",
@@ -22,6 +22,12 @@ def test_every_learned_game_is_measured_on_its_own_ladder(tmp_path, monkeypatch)
     ]
     assert 0 <= rows[0].value <= 1
     assert -5 <= rows[2].value <= 5
+
+
+def test_a_game_that_was_not_learned_is_not_measured(tmp_path) -> None:
+    save_network(tmp_path, DualStreamNetwork(SMALL), games=["tron"])
+    with pytest.raises(ValueError, match="has learned none of volley"):
+        bench_strength(tmp_path, CPU, 0, 2, ["volley"])
 
 
 def test_a_random_move_keeps_a_third_of_the_decisive_positions() -> None:

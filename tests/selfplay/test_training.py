@@ -3,10 +3,12 @@
 import dataclasses
 import functools
 import shutil
+from collections import Counter
 
 import pytest
 import torch
 
+import envs
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
@@ -15,6 +17,7 @@ from lifelong_agent.weights import (
     read_pair,
     read_tensors,
     save_network,
+    trained_games,
     write_pair,
 )
 from selfplay import training
@@ -182,7 +185,7 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(tmp_path):
 def test_every_seat_of_the_batch_is_taken_and_shared_out_as_asked(tmp_path):
     trainer = Trainer(CONFIG, tmp_path)
     sizes = [arena.num_rows for arena in trainer.arenas.arenas]
-    assert sizes == [4, 2, 2, 4, 4]  # mirror, one_ply, random, two of former selves
+    assert sizes == [4, 2, 2, 8]  # mirror, one_ply, random, former selves
     assert trainer.arenas.num_rows == CONFIG.num_games
     names = [arena.opponent.name for arena in trainer.scripted_arenas]
     assert names == ["connect/one_ply", "random"]
@@ -209,6 +212,57 @@ def test_a_run_can_start_from_a_trained_network(tmp_path):
     other = Trainer(CONFIG, tmp_path / "run", start=tmp_path / "agent")
     pairs = zip(trainer.network.parameters(), other.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_variants_share_a_part_of_their_game(tmp_path):
+    games = ("connect", "tron")
+    trainer = Trainer(
+        dataclasses.replace(CONFIG, games=games, num_games=560, variants=0.25), tmp_path
+    )
+    rows = Counter()
+    for arena in trainer.arenas.arenas:
+        rows[arena.game.variant] += arena.num_rows
+        assert arena.opponent is None or not arena.game.modifiers
+    assert (rows["connect"], rows["tron"]) == (210, 209), "an odd row cannot be a mirror game"
+    single = {f"{g}:{m}" for g in games for m in envs.make(g).MODIFIERS}
+    assert {name for name, num in rows.items() if num == 10} == single
+    trainer.run()
+    assert set(trained_games(tmp_path)) == {*games, *single}
+
+
+# On a CUDA device.
+
+
+@pytest.mark.gpu
+def test_what_is_recorded_on_cuda_gives_the_gradients_of_the_cpu(tmp_path):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    remote = trained(tmp_path, device="cuda", games=("connect", "tron", "volley"), num_games=48)
+    torch.set_float32_matmul_precision("highest")
+    algorithm, rows = remote.algorithm, torch.tensor([1, 40, 3, 22], device="cuda")
+    algorithm._gradients.records.clear()
+    with torch.no_grad():  # nothing may hang on what a record has read before
+        algorithm.rollout.advantage.normal_()
+    recorded, grads = algorithm._gradients(rows).clone(), gradients_of(algorithm)
+    launched = algorithm._differentiate(rows)
+    torch.testing.assert_close(recorded, launched, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(grads, gradients_of(algorithm), rtol=1e-2, atol=1e-5)
+    with torch.no_grad():
+        algorithm.rollout.advantage.normal_()
+    assert not torch.allclose(algorithm._gradients(rows), launched), "it reads what is there now"
+
+
+def gradients_of(algorithm):
+    return torch.cat([p.grad.flatten().clone() for p in algorithm.policy.parameters()])
+
+
+@pytest.mark.gpu
+def test_a_cuda_run_learns_to_do_what_pays_and_is_resumed(tmp_path):
+    trainer = trained(tmp_path, device="cuda", num_games=64, steps=64 * 4 * 30)
+    assert all(p.is_cuda for p in trainer.network.parameters())
+    resumed = Trainer.resume(tmp_path, steps=64 * 4 * 32)
+    resumed.run()
+    assert resumed.algorithm.num_timesteps == 64 * 4 * 32
+    load_network(tmp_path, "cpu")
 
 
 # A loss that is not finite.
