@@ -30,7 +30,8 @@ class LinesConfig:
     """Where to leave a line that was lost.
 
     Attributes:
-        liking: how much the network's own opinion of an action counts beside being early, per nat.
+        liking: how much the network's own opinion of an action counts beside being early, per nat;
+        doubt: how much the critic's opinion of the situation does.
         floor: least probability that an action is taken to have.
         trust: share of the opponent's answers along a line that have to have been the same, all
             of them together, for it to be gone again.
@@ -147,8 +148,10 @@ def promise(line: Line, lines: Collection[Line], config: LinesConfig) -> npt.NDA
 
     The mistake is as likely in one decision as in another, so after a share x of a game it is
     still to come with probability 1 - x; several games through one situation are independent
-    witnesses. promise(t, a) = sum of log(1 - t / T) over the lost games of T decisions through
-    the situation, and liking * log max(policy(a), floor).
+    witnesses. The critic's expectation V in the situation says what it thinks of that chance.
+
+    promise(t, a) = sum of log(1 - t / T) over the lost games of T decisions through the situation,
+    plus doubt * log((1 + V) / 2), plus liking * log max(policy(a), floor).
 
     Args:
         line: a lost game of T decisions.
