@@ -206,11 +206,12 @@ class LifelongLearner(FineTune):
         seed: of all chance.
         device: where it computes.
         trial_steps: decisions in each row by which the networks from which a segment may start
-            are compared; nothing is learned from them, and they are not counted.
+            are compared; nothing is learned from them, and they are not counted. 0: no trial, the
+            softened one starts.
         soften: what the policy's logits are multiplied by in a copy of the slow network from which
             a segment may start, so that it tries again what it was taught never to do; 1 for none.
-            It is taken where the old habit is bad for the new task. What was known there comes
-            back out of the hippocampus.
+            It is taken unless the old habit clearly pays in the new task. What was known there
+            comes back out of the hippocampus.
         fresh: whether a segment may also start from new weights. Where the old habit is bad for
             the new task these win the trial, and yet learn less: off.
         **knobs: of the algorithm.
@@ -241,10 +242,10 @@ class LifelongLearner(FineTune):
         super().learn(task, seed)
 
     def _start(self, task: int, seed: int) -> DualStreamNetwork:
-        """The best of slow, softened, previous and, perhaps, fresh network."""
+        """The softened slow network, unless slow, previous or, perhaps, fresh one is better."""
         tasks = [self.suite.tasks[task]]
         slow = self.algorithm.slow
-        networks = [slow, softened(slow, self.soften), self.network]
+        networks = [softened(slow, self.soften), slow, self.network]
         if self.fresh:
             networks.append(self._new_algorithm().policy.network)
 
