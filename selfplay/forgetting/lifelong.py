@@ -66,6 +66,7 @@ class Lifelong(TaskPPO):
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
         span: share of a segment's updates that the slow network averages over.
+        new_optimizer: whether a segment begins with one.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -81,11 +82,12 @@ class Lifelong(TaskPPO):
         capacity: int = 16_384,
         unroll: int = 8,
         replay: float = 1 / 3,
-        policy_cloning: float = 1.0,
+        policy_cloning: float = 0.3,
         value_cloning: float = 0.25,
         average: float = 0.999,
         span: float = 0.1,
-        reconsolidation: float = 0.0,
+        reconsolidation: float = 0.5,
+        new_optimizer: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -94,6 +96,7 @@ class Lifelong(TaskPPO):
         self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
+        self.new_optimizer = new_optimizer
         self.updates = 0
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
 
@@ -175,7 +178,8 @@ class Lifelong(TaskPPO):
         """Go on from a network, with a new optimiser and a new average."""
         self.memories.begin_segment()
         self.policy.network.load_state_dict(start.state_dict())
-        load_optimizer(self.policy.optimizer, {})
+        if self.new_optimizer:
+            load_optimizer(self.policy.optimizer, {})
         self.updates = 0
 
     @property
