@@ -66,7 +66,7 @@ class Lifelong(TaskPPO):
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
         span: share of a segment's updates that the slow network averages over.
-        new_optimizer: whether a segment begins with one.
+        new_optimizer: whether a segment begins with one; what is alike is then learned more slowly.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -87,7 +87,7 @@ class Lifelong(TaskPPO):
         average: float = 0.999,
         span: float = 0.1,
         reconsolidation: float = 0.5,
-        new_optimizer: bool = True,
+        new_optimizer: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -175,7 +175,7 @@ class Lifelong(TaskPPO):
             self.memories.write(where, labels)
 
     def begin_segment(self, start: DualStreamNetwork) -> None:
-        """Go on from a network, with a new optimiser and a new average."""
+        """Go on from a network, with a new average."""
         self.memories.begin_segment()
         self.policy.network.load_state_dict(start.state_dict())
         if self.new_optimizer:

@@ -204,14 +204,15 @@ def test_without_a_neocortex_the_fast_network_plays():
     assert torch.equal(weights(learner.algorithm.slow), weights(learner.network))
 
 
-def test_a_new_segment_starts_with_a_new_optimiser_and_average():
-    learner = learner_of()
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_new_segment_starts_with_a_new_average_and_if_told_so_optimiser(renewed):
+    learner = learner_of(f"lifelong(capacity=64,new_optimizer={renewed})")
     learner.learn(0, 1)
     learner.finish(0)
     algorithm = learner.algorithm
     assert algorithm.policy.optimizer.state
     algorithm.begin_segment(algorithm.slow)
-    assert not algorithm.policy.optimizer.state
+    assert bool(algorithm.policy.optimizer.state) != renewed
     assert algorithm.updates == 0
     assert torch.equal(weights(algorithm.slow), weights(learner.network))
 
