@@ -231,9 +231,7 @@ def test_a_softened_network_is_less_sure_of_what_to_do():
 
 
 @pytest.mark.parametrize(("favourite", "share"), [(0, 0.3), (1, 1.0)])
-def test_a_segment_may_start_from_the_slow_network_or_softened(
-    favourite, share, monkeypatch
-):
+def test_a_segment_may_start_from_the_slow_network_or_softened(favourite, share, monkeypatch):
     learner = learner_of()
     learner.learn(0, 1)
     learner.finish(0)
