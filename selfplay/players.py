@@ -43,6 +43,33 @@ class Stubborn(Stateless):
         return self._characters[game.name].act(game, state, seat, generator)
 
 
+class Clumsy:
+    """`clumsy-PERCENT:NAME`: another player, so many of whose actions are any legal ones.
+
+    A ladder from that player down to `random`, for learners that could not climb the first rung.
+
+    Args:
+        player: who it would be.
+        percent: of its actions, 1 to 99.
+    """
+
+    def __init__(self, player: Player, percent: int) -> None:
+        self.player, self.percent = player, percent
+        self.name = f"clumsy-{percent}:{player.name}"
+        self._random = Random()
+
+    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """What the player would do, or anything."""
+        meant = self.player.act(game, state, seat, generator)
+        slipped = self._random.act(game, state, seat, generator)
+        lots = torch.rand(len(seat), generator=generator, device=seat.device)
+        return torch.where(lots * 100 < self.percent, slipped, meant)
+
+    def reset(self, mask: Tensor) -> None:
+        """New games for the player."""
+        self.player.reset(mask)
+
+
 class NetworkPlayer:
     """A network in a seat, without memory.
 
@@ -102,7 +129,7 @@ class NetworkPlayer:
 SCRIPTED = (
     *("random", "connect/one_ply", "connect/negamax-N"),
     *("tron/wall_hugger", "tron/voronoi", "tron/voronoi-N"),
-    *("volley/tracker", "volley/predictor", "stubborn:SEED"),
+    *("volley/tracker", "volley/predictor", "stubborn:SEED", "clumsy-PERCENT:NAME"),
 )
 SIMPLE: dict[str, Callable[[], Player]] = {
     "random": Random,
@@ -128,6 +155,8 @@ def make_scripted(name: str) -> Player:
         return Voronoi(int(match[1]))
     if match := re.fullmatch(r"stubborn:(\d{1,9})", name):
         return Stubborn(int(match[1]))
+    if match := re.fullmatch(r"clumsy-([1-9]\d?):((?!clumsy|random).+)", name):
+        return Clumsy(make_scripted(match[2]), int(match[1]))
     raise ValueError(f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR")
 
 

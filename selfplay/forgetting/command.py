@@ -23,7 +23,8 @@ class Forgetting(Options):
     """
 
     suite: str = "quick"
-    """quick, connect, tron, volley, mixed, zebra, opponents, minatar, minigrid, or gym:ID,ID,..."""
+    """quick, connect, tron, volley, two_games, mixed, zebra, opponents, minatar, minigrid, or
+    gym:ID,ID,..."""
     methods: str = "finetune,ewc,clear,joint,lifelong"
     """Comma-separated: finetune, ewc, clear, frozen_copies, joint, lifelong and its lesions
     (lifelong-no-hippocampus, -no-neocortex, -no-looks, -mlp), module:Class of Stable-Baselines3,

@@ -9,6 +9,7 @@ is the one that plays.
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -27,14 +28,31 @@ from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through
 LABELLED_AT_A_TIME = 64  # unrolls
 
 
-def average_decay(updates: int, slowest: float) -> float:
-    """min(slowest, (1 + n) / (10 + n)) after n updates: about the last tenth of them counts.
+def average_decay(updates: int, slowest: float, span: float) -> float:
+    """min(slowest, (1 + n) / (1 / span + n)) after n updates: about that share of them counts.
 
     A fixed decay would lag behind in short segments; this one spans each segment alike.
 
-    Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
+    Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`, where the span is 1/10.
     """
-    return min(slowest, (1 + updates) / (10 + updates))
+    return min(slowest, (1 + updates) / (1 / span + updates))
+
+
+def reconsolidated(old_log_probs: Tensor, new_log_probs: Tensor, share: float) -> Tensor:
+    """log((1 - share) mu + share pi): what is remembered moves toward what would be done now.
+
+    Finite where both are: illegal actions stay at -1e9. The share lies between 0 and 1.
+    """
+    return torch.logaddexp(old_log_probs + math.log(1 - share), new_log_probs + math.log(share))
+
+
+@torch.no_grad()
+def softened(network: DualStreamNetwork, share: float) -> DualStreamNetwork:
+    """A copy that is less sure of what to do: its policy's logits times a share."""
+    copied = copy.deepcopy(network)
+    for part in copied.policy_head.parameters():
+        part.mul_(share)
+    return copied
 
 
 class Lifelong(TaskPPO):
@@ -47,9 +65,10 @@ class Lifelong(TaskPPO):
         policy_cloning: weight of KL(stored || now).
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
-        soften: what the policy's logits are multiplied by when a segment begins, so that it tries
-            again what the last one taught it never to do; what was known there comes back out of
-            the hippocampus.
+        span: share of a segment's updates that the slow network averages over.
+        new_optimizer: whether a segment begins with one; what is alike is then learned more slowly.
+        reconsolidation: how far the memories of earlier segments move, at the end of each later
+            one, toward what the slow network would do there now; 0 keeps them as they were made.
 
     Source: of cloning in on-policy learning, arXiv:1811.11682, section 3; of a slow network that
     averages a fast one, arXiv:2201.12604.
@@ -63,17 +82,21 @@ class Lifelong(TaskPPO):
         capacity: int = 16_384,
         unroll: int = 8,
         replay: float = 1 / 3,
-        policy_cloning: float = 1.0,
+        policy_cloning: float = 0.3,
         value_cloning: float = 0.25,
         average: float = 0.999,
-        soften: float = 0.3,
+        span: float = 0.1,
+        reconsolidation: float = 0.5,
+        new_optimizer: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.unroll = min(unroll, self.config.num_steps)
         self.memories = Memories(capacity // self.unroll, self.generator)
-        self.replay, self.average, self.soften = replay, average, soften
+        self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
+        self.span, self.reconsolidation = span, reconsolidation
+        self.new_optimizer = new_optimizer
         self.updates = 0
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
 
@@ -108,7 +131,7 @@ class Lifelong(TaskPPO):
 
     def _descend(self, norm: Tensor) -> None:
         super()._descend(norm)
-        decay = average_decay(self.updates, self.average)
+        decay = average_decay(self.updates, self.average, self.span)
         slow, fast = (tuple(net.parameters()) for net in (self.slow, self.policy.network))
         with torch.no_grad():
             torch._foreach_lerp_(slow, fast, 1 - decay)
@@ -133,23 +156,30 @@ class Lifelong(TaskPPO):
 
     @torch.no_grad()
     def finish_task(self) -> None:
-        """Write down what the slow network would do in the segment's unrolls."""
-        held = self.memories.places(self.memories.present)
+        """Write down what the slow network would do in the segment's unrolls, and in older ones."""
+        for segment in range(self.memories.present if self.reconsolidation else 0):
+            self._label(self.memories.places(segment), self.reconsolidation)
+        self._label(self.memories.places(self.memories.present), 1)
+
+    def _label(self, held: Tensor, share: float) -> None:
+        """Move what (K,) places remember toward what the slow network would do; 1 replaces it."""
         for where in torch.split(held, LABELLED_AT_A_TIME) if len(held) else ():
             known = {name: part[where] for name, part in self.memories.unrolls.items()}
             log_probs, values = run_through(self.slow, known)
             labels = {"log_probs": log_probs.transpose(0, 1), "value": values.T}
+            if share < 1:
+                labels = {
+                    "log_probs": reconsolidated(known["log_probs"], labels["log_probs"], share),
+                    "value": torch.lerp(known["value"], labels["value"], share),
+                }
             self.memories.write(where, labels)
 
     def begin_segment(self, start: DualStreamNetwork) -> None:
-        """Go on from a network, less sure of itself, with a new optimiser and a new average."""
+        """Go on from a network, with a new average."""
         self.memories.begin_segment()
-        network = self.policy.network
-        network.load_state_dict(start.state_dict())
-        with torch.no_grad():
-            for part in network.policy_head.parameters():
-                part.mul_(self.soften)
-        load_optimizer(self.policy.optimizer, {})
+        self.policy.network.load_state_dict(start.state_dict())
+        if self.new_optimizer:
+            load_optimizer(self.policy.optimizer, {})
         self.updates = 0
 
     @property
@@ -180,7 +210,12 @@ class LifelongLearner(FineTune):
         seed: of all chance.
         device: where it computes.
         trial_steps: decisions in each row by which the networks from which a segment may start
-            are compared; nothing is learned from them, and they are not counted.
+            are compared; nothing is learned from them, and they are not counted. 0: no trial, the
+            softened one starts.
+        soften: what the policy's logits are multiplied by in a copy of the slow network from which
+            a segment may start, so that it tries again what it was taught never to do; 1 for none.
+            It is taken unless the old habit clearly pays in the new task. What was known there
+            comes back out of the hippocampus.
         fresh: whether a segment may also start from new weights. Where the old habit is bad for
             the new task these win the trial, and yet learn less: off.
         **knobs: of the algorithm.
@@ -194,12 +229,13 @@ class LifelongLearner(FineTune):
         suite: Suite,
         seed: int,
         device: torch.device,
-        trial_steps: int = 12,
+        trial_steps: int = 24,
+        soften: float = 0.3,
         fresh: bool = False,
         **knobs: Any,
     ) -> None:
         super().__init__(suite, seed, device, **knobs)
-        self.trial_steps, self.fresh = trial_steps, fresh
+        self.trial_steps, self.soften, self.fresh = trial_steps, soften, fresh
         self.is_over = False
 
     def learn(self, task: int, seed: int) -> None:
@@ -210,9 +246,10 @@ class LifelongLearner(FineTune):
         super().learn(task, seed)
 
     def _start(self, task: int, seed: int) -> DualStreamNetwork:
-        """The best of slow, previous and, perhaps, fresh network."""
+        """The softened slow network, unless slow, previous or, perhaps, fresh one is better."""
         tasks = [self.suite.tasks[task]]
-        networks = [self.algorithm.slow, self.network]
+        slow = self.algorithm.slow
+        networks = [softened(slow, self.soften), slow, self.network]
         if self.fresh:
             networks.append(self._new_algorithm().policy.network)
 

@@ -129,8 +129,27 @@ def _variants(game: str, modifiers: str, opponent: str, measure: Measure = "scor
     return tuple(Task(name, opponent, measure) for name in names)
 
 
-CONNECT = _variants("connect", "misere popout wrap pillars five", "connect/one_ply")
-TRON = _variants("tron", "fog wrap rocks tails gates", "tron/wall_hugger")
+def _brief(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
+    """A suite of segments that one core learns in some ten seconds.
+
+    A short segment needs a fast learner that keeps trying: with half the learning rate or a third
+    of the entropy bonus some of the variants are not learned in it.
+    """
+    brief: dict[str, Any] = {
+        "steps": 24_576,
+        "parts": 4,
+        "games": 200,
+        "num_rows": 32,
+        "rollout_steps": 16,
+        "learning_rate": 2e-3,
+        "entropy_weight": 0.03,
+        "network": NetworkConfig(eyes=SMALL_EYES),
+    }
+    return Suite(name, tasks, **(brief | terms))
+
+
+CONNECT = _variants("connect", "misere popout wrap pillars five", "clumsy-50:connect/one_ply")
+TRON = _variants("tron", "fog wrap rocks tails gates", "clumsy-10:tron/wall_hugger")
 VOLLEY = _variants("volley", "moon wind tallnet bigball fog", "volley/tracker", "points")
 
 
@@ -163,15 +182,18 @@ _SUITES = (
         learning_rate=1e-3,
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
-    Suite("connect", CONNECT),
-    Suite("tron", TRON),
+    _brief("connect", CONNECT),
+    _brief("tron", TRON),
     Suite("volley", VOLLEY, games=20),
+    _brief(
+        "two_games", (CONNECT[0], TRON[0], CONNECT[1], TRON[2], CONNECT[2], TRON[1])
+    ),
     Suite("mixed", (CONNECT[0], TRON[0], VOLLEY[0], CONNECT[1], TRON[2], VOLLEY[1]), games=40),
-    Suite(
+    _brief(
         "zebra",
         TRON[1:],
         held_out=tuple(
-            Task(f"tron:{both}", "tron/wall_hugger")
+            Task(f"tron:{both}", TRON[0].opponent)
             for both in ("fog+wrap", "rocks+wrap", "fog+rocks", "gates+tails", "fog+tails")
         ),
     ),

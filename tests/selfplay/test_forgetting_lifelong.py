@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from lifelong_agent.experience import Observation, Outcome
+from lifelong_agent.losses import mask_logits
 from selfplay.forgetting import lifelong
 from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay
+from selfplay.forgetting.lifelong import average_decay, reconsolidated, softened
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.starts import best_start, trial
@@ -170,9 +171,31 @@ def test_a_full_hippocampus_is_as_large_as_the_reservoir_of_clear():
 
 
 def test_the_average_spans_the_last_tenth_of_the_updates_until_it_is_slow_enough():
-    assert average_decay(0, 0.999) == pytest.approx(0.1)
-    assert average_decay(90, 0.999) == pytest.approx(91 / 100)
-    assert average_decay(10**6, 0.999) == 0.999
+    assert average_decay(0, 0.999, 0.1) == pytest.approx(0.1)
+    assert average_decay(90, 0.999, 0.1) == pytest.approx(91 / 100)
+    assert average_decay(90, 0.999, 0.5) == pytest.approx(91 / 92)
+    assert average_decay(10**6, 0.999, 0.1) == 0.999
+
+
+def test_a_memory_moves_by_its_share_and_what_is_illegal_stays_so():
+    """0.75 (1/2, 1/2) + 0.25 (9/10, 1/10) = (0.6, 0.4)."""
+    then = mask_logits(torch.tensor([0.5, 0.5, 1.0]).log(), torch.tensor([True, True, False]))
+    now = mask_logits(torch.tensor([0.9, 0.1, 1.0]).log(), torch.tensor([True, True, False]))
+    moved = reconsolidated(then, now, 0.25)
+    assert moved.isfinite().all()
+    assert moved.exp().tolist() == pytest.approx([0.6, 0.4, 0.0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_older_memories_move_only_if_they_are_reconsolidated(share):
+    learner = learner_of(f"lifelong(capacity=64,reconsolidation={share})")
+    learner.learn(0, 1)
+    learner.finish(0)
+    learner.learn(1, 2)
+    before = stored_of(learner)
+    learner.finish(1)
+    moved = not torch.equal(before["log_probs"], stored_of(learner)["log_probs"])
+    assert moved == (share > 0)
 
 
 def test_without_a_neocortex_the_fast_network_plays():
@@ -181,32 +204,42 @@ def test_without_a_neocortex_the_fast_network_plays():
     assert torch.equal(weights(learner.algorithm.slow), weights(learner.network))
 
 
-def test_a_new_segment_starts_with_a_new_optimiser_and_average():
-    learner = learner_of()
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_new_segment_starts_with_a_new_average_and_if_told_so_optimiser(renewed):
+    learner = learner_of(f"lifelong(capacity=64,new_optimizer={renewed})")
     learner.learn(0, 1)
     learner.finish(0)
     algorithm = learner.algorithm
     assert algorithm.policy.optimizer.state
-    algorithm.soften = 1.0
     algorithm.begin_segment(algorithm.slow)
-    assert not algorithm.policy.optimizer.state
+    assert bool(algorithm.policy.optimizer.state) != renewed
     assert algorithm.updates == 0
     assert torch.equal(weights(algorithm.slow), weights(learner.network))
 
 
-def test_a_new_segment_is_begun_less_sure_of_what_to_do():
+def test_a_softened_network_is_less_sure_of_what_to_do():
     """Logits times 0.3: p becomes p^0.3, made to add up to 1 again."""
-    learner = learner_of("lifelong(soften=0.3)")
-    obs, network = Payday().observe(), learner.network
-    torch.nn.init.normal_(network.policy_head.weight, generator=torch.Generator().manual_seed(0))
-    sure = copy.deepcopy(network)
-    learner.algorithm.begin_segment(sure)
+    obs, sure = Payday().observe(), learner_of().network
+    torch.nn.init.normal_(sure.policy_head.weight, generator=torch.Generator().manual_seed(0))
     before, after = (
-        each(obs.frames, obs.legal_actions, each.initial_state(3)) for each in (sure, network)
+        each(obs.frames, obs.legal_actions, each.initial_state(3))
+        for each in (sure, softened(sure, 0.3))
     )
     flat = before.log_probs.exp() ** 0.3
     torch.testing.assert_close(after.log_probs.exp(), flat / flat.sum(1, keepdim=True))
     torch.testing.assert_close(after.value, before.value)
+
+
+@pytest.mark.parametrize(("favourite", "share"), [(0, 0.3), (1, 1.0)])
+def test_a_segment_may_start_from_the_slow_network_or_softened(favourite, share, monkeypatch):
+    learner = learner_of()
+    learner.learn(0, 1)
+    learner.finish(0)
+    slow = copy.deepcopy(learner.algorithm.slow.policy_head.weight)
+    monkeypatch.setattr(lifelong, "best_start", lambda networks, _: networks[favourite])
+    start = learner._start(1, 2)
+    torch.testing.assert_close(start.policy_head.weight, slow * share)
+    assert torch.equal(learner.algorithm.slow.policy_head.weight, slow)
 
 
 def test_the_trusted_network_starts_unless_another_is_clearly_better():
@@ -298,7 +331,7 @@ def test_only_what_was_met_is_run_through_again():
     assert set(learner.algorithm.memories.unrolls) == {*MET, "states"}
 
 
-@pytest.mark.parametrize(("name", "num"), [("lifelong", 2), ("lifelong(fresh=True)", 3)])
+@pytest.mark.parametrize(("name", "num"), [("lifelong", 3), ("lifelong(fresh=True)", 4)])
 def test_a_segment_starts_from_the_slow_the_previous_or_if_allowed_a_fresh_network(
     name, num, monkeypatch
 ):
@@ -308,6 +341,6 @@ def test_a_segment_starts_from_the_slow_the_previous_or_if_allowed_a_fresh_netwo
     first, learner.is_over = weights(learner.network), True
     learner.suite = dataclasses.replace(TINY, steps=1)
     learner.learn(1, 2)
-    assert [offered[0], offered[1]] == [learner.algorithm.slow, learner.network]
+    assert [offered[1], offered[2]] == [learner.algorithm.slow, learner.network]
     assert len(offered) == num
-    assert torch.equal(weights(offered[-1]), first) == (num == 3)
+    assert torch.equal(weights(offered[-1]), first) == (num == 4)

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 
 import envs
+from selfplay.forgetting.constants import read_constants
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
 from selfplay.forgetting.suites import SUITES, Suite, Task, check_suite, find_suite
@@ -47,6 +48,15 @@ def test_opponents_changes_nothing_but_the_opponent():
     tasks = SUITES["opponents"].tasks
     assert len({task.game for task in tasks}) == 1
     assert len({task.opponent for task in tasks}) == len(tasks) >= 6
+
+
+@pytest.mark.parametrize("name", ["tron", "two_games"])
+def test_published_constants_are_those_of_the_suite_as_it_is(name, tmp_path):
+    constants = read_constants(SUITES[name], tmp_path)
+    assert constants is not None
+    assert constants.source == f"forgetting-{name}.json"
+    assert np.isfinite(constants.scratch_areas()).all()
+    assert f"--suite {name} " in constants.command
 
 
 def test_quick_fits_into_ten_minutes_for_two_methods():

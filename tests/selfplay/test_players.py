@@ -10,7 +10,7 @@ from envs import legal_of
 from envs.opponents import choose
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from selfplay.match import play_ticks
-from selfplay.players import NetworkPlayer, Stubborn, make_player
+from selfplay.players import Clumsy, NetworkPlayer, Stubborn, make_player
 from selfplay.rollout import random_positions
 from selfplay.seats import Random
 from tests.lifelong_agent.probes import SMALL
@@ -56,7 +56,7 @@ def test_random_plays_every_legal_column_equally_often(game):
     "name",
     ["random", "connect/one_ply", "connect/negamax-4", "tron/wall_hugger", "tron/voronoi",
      "tron/voronoi-2", "tron/voronoi-4", "volley/tracker", "volley/predictor", "stubborn:0",
-     "stubborn:123456789"],
+     "stubborn:123456789", "clumsy-5:connect/one_ply", "clumsy-99:stubborn:3"],
 )  # fmt: skip
 def test_a_player_is_called_what_it_was_asked_for_as(name):
     assert make_player(name).name == name
@@ -66,7 +66,9 @@ def test_a_player_is_called_what_it_was_asked_for_as(name):
     "name",
     ["", "Random", "connect", "connect/negamax-0", "connect/negamax-10", "connect/negamax-",
      "tron", "tron/voronoi-1", "tron/voronoi-", "tron/tracker", "volley/tracker-2",
-     "stubborn", "stubborn:", "stubborn:-1", "stubborn:x", "chess/fish"],
+     "stubborn", "stubborn:", "stubborn:-1", "stubborn:x", "chess/fish", "clumsy-0:stubborn:1",
+     "clumsy-100:stubborn:1", "clumsy-5:random", "clumsy-5:clumsy-5:stubborn:1",
+     "clumsy-5:chess/fish"],
 )  # fmt: skip
 def test_an_unknown_player_raises_and_the_known_ones_are_named(name):
     with pytest.raises(ValueError, match=r"unknown player .*known are random, connect/one_ply"):
@@ -111,6 +113,34 @@ def test_a_stubborn_player_refuses_an_unknown_game(game):
     chess = Chess()
     with pytest.raises(ValueError, match="knows connect, tron, volley, not chess"):
         Stubborn(3).act(chess, chess.init(1, seeded(0)), torch.tensor([0]), seeded(0))
+
+
+# Clumsy.
+
+
+def test_a_clumsy_player_slips_as_often_as_it_says(game):
+    """One way to win at once: one_ply takes it, a slip does in one of seven."""
+    state = repeated(game, [3, 0, 3, 0, 3, 0], 4_000)
+    actions = torch.tensor(act(make_player("clumsy-35:connect/one_ply"), game, state))
+    assert (actions != 3).float().mean() == pytest.approx(0.35 * 6 / 7, abs=0.03)
+
+
+def test_a_clumsy_player_slips_legally(game):
+    state = repeated(game, [3] * 6, 2_000)
+    actions = torch.tensor(act(make_player("clumsy-99:connect/one_ply"), game, state))
+    assert 3 not in actions
+
+
+def test_a_clumsy_player_hands_new_games_on():
+    class Forgetful(Random):
+        heard = None
+
+        def reset(self, mask):
+            self.heard = mask
+
+    player, mask = Forgetful(), torch.tensor([True, False])
+    Clumsy(player, 20).reset(mask)
+    assert player.heard is mask
 
 
 def test_an_agent_in_a_missing_directory_is_named(tmp_path):
