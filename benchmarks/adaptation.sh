@@ -3,8 +3,8 @@
 #
 #     benchmarks/adaptation.sh [FOLDER]
 #
-# Each part leaves a JSON file; a part whose file is there is not repeated, so that the script can be
-# stopped and started again. On one free core: connect and tron half an hour each, volley four hours
+# Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
+# repeated, so that the script can be stopped and started again. On one free core: connect and tron half an hour each, volley four hours
 # (a game has 3000 decisions), exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,9 @@ mkdir -p "$out"
 part() { # part NAME COMMAND...: unless it was done before
     local json="$out/$1.json"
     shift
-    test -e "$json" || "$python" "$@" --json "$json"
+    test -e "$json" && return
+    "$python" "$@" --json "$json.partial"
+    mv "$json.partial" "$json"
 }
 
 part connect -m selfplay adapt --game connect --opponents 60 --games 30

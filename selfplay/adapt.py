@@ -158,6 +158,7 @@ def adapt(
     agent: LifelongAgent,
     config: AdaptConfig,
     progress: Callable[[str], None] = lambda _: None,
+    keep: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Play opponents that beat the frozen agent first, one after another, then all once more.
 
@@ -166,6 +167,7 @@ def adapt(
         agent: with its memory; it learns.
         config: whom it meets, and for how long it sleeps.
         progress: told after each game how the opponents have fared so far.
+        keep: given, after each opponent, what is known by then; retests and strangers come last.
 
     Returns:
         The JSON shape of `adapt`.
@@ -182,6 +184,7 @@ def adapt(
             progress(so_far([record for record, _ in met]))
         record.frozen = alone(game, agent.network, seat, opponent)
         record.frozen_losses = config.num_games * (record.frozen < 0)
+        keep({"partial": True, "opponents": [record.to_json() for record, _ in met]})
     for record, opponent in met:
         record.alone = alone(game, agent.awake, record.seat, opponent)
     unmet = list(strangers(config.seed, config.num_strangers))

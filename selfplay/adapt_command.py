@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Adapt(Options):
     def _adapt(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
         config = AdaptConfig(self.opponents, self.games, self.strangers, self.sleep_s, self.seed)
         with counting_bar("adapting", self.opponents * (self.games + 1)) as count:
-            result = adapt(game, agent, config, count)
+            result = adapt(game, agent, config, count, partial(write_json, self.json))
         _show_adaptation(result)
         return result
 

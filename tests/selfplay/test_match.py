@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,7 +93,10 @@ def test_adapt_sleeps_between_games_and_meets_strangers_without_learning_from_th
 
     agent.sleep = nap  # type: ignore[assignment, method-assign]
     config = AdaptConfig(num_opponents=1, num_games=2, num_strangers=3, sleep_s=0.5)
-    figures = adapt(envs.make("connect"), agent, config)
+    kept: list[dict[str, Any]] = []
+    figures = adapt(envs.make("connect"), agent, config, keep=kept.append)
+    assert kept[-1]["partial"]
+    assert kept[-1]["opponents"][0]["results"] == figures["opponents"][0]["results"]
     assert budgets == [0.5, 0.5]
     assert figures["strangers"]["games"] == 3
     assert 0 <= figures["strangers"]["score"] <= 1
