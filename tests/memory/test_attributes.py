@@ -52,14 +52,17 @@ def taught(world: World, groups: int = FACTORS, codes: int = 16) -> AttributeDic
     return dictionary
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world() -> World:
-    return World()
+    """The same world in every test, with the same chance whichever tests ran before."""
+    world = World()
+    world.rng = np.random.default_rng(1)
+    return world
 
 
 @pytest.fixture(scope="module")
-def known(world: World) -> AttributeDictionary:
-    return taught(world)
+def known() -> AttributeDictionary:
+    return taught(World())
 
 
 def readable(codes: np.ndarray, things: np.ndarray) -> float:
