@@ -4,8 +4,8 @@
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
-# repeated, so that the script can be stopped and started again. On one free core: connect and tron half an hour each, volley four hours
-# (a game has 3000 decisions), exploiters and the proofs an hour.
+# repeated, so that the script can be stopped and started again. On one free core: connect and tron
+# half an hour each, volley four hours (a game has 3000 decisions), exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/adaptation}

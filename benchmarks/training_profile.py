@@ -19,7 +19,7 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from lifelong_agent.agent import PRETRAINED
-from selfplay.cli import Options, checked_device, guarded, parse, write_json
+from selfplay.cli import Options, checked_device, run_command, write_json
 from selfplay.machine import best_batch, best_precision
 from selfplay.measure import seconds
 from selfplay.training import TrainConfig, Trainer
@@ -134,8 +134,7 @@ class TrainingProfile(Options):
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    name = "benchmarks/training_profile.py"
-    guarded(lambda: parse(TrainingProfile, arguments, name).run())
+    run_command(TrainingProfile, arguments, "benchmarks/training_profile.py")
 
 
 if __name__ == "__main__":

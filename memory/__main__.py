@@ -17,8 +17,7 @@ from memory.command_line import (
     checked_output,
     default_memory,
     fail,
-    guarded,
-    parse,
+    run_command,
     write_json,
 )
 from memory.erasure import erase
@@ -186,13 +185,7 @@ def _write(options: Options, values: dict[str, Any]) -> None:
 def main(args: list[str] | None = None) -> None:
     """The command line."""
     commands = Show | Verify | Export | Import | Restore | Forget
-
-    def run() -> None:
-        command = parse(commands, args, "python -m memory")
-        checked_output(command.json)
-        command.run()
-
-    guarded(run)
+    run_command(commands, args, "python -m memory")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,17 @@ def guarded(action: Callable[[], T]) -> T:
         raise SystemExit(130) from None
 
 
+def run_command(commands: Any, args: list[str] | None, prog: str) -> None:
+    """Read which of the commands is meant, and with what options; run it, guarded."""
+
+    def run() -> None:
+        command = parse(commands, args, prog)
+        checked_output(command.json)
+        command.run()
+
+    guarded(run)
+
+
 def checked_output(path: Path | None) -> None:
     """Complain before the work, not after it, if a result could not be written."""
     if path is not None:

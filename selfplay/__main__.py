@@ -20,9 +20,8 @@ from selfplay.cli import (
     Options,
     checked_device,
     checked_output,
-    guarded,
-    parse,
     progress_bar,
+    run_command,
     write_json,
 )
 from selfplay.curve import draw, read_scores
@@ -303,13 +302,7 @@ class Curve(Options):
 def main(args: list[str] | None = None) -> None:
     """The command line."""
     commands = Train | Practise | Match | Adapt | Exploit | Forgetting | Bench | Curve
-
-    def run() -> None:
-        command = parse(commands, args, "python -m selfplay")
-        checked_output(command.json)
-        command.run()
-
-    guarded(run)
+    run_command(commands, args, "python -m selfplay")
 
 
 if __name__ == "__main__":

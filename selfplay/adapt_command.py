@@ -20,12 +20,12 @@ from selfplay.adapt import AdaptConfig, adapt
 from selfplay.cli import Options, checked_device, progress_bar, write_json
 from selfplay.exploiters import (
     EXAM_LEAST,
-    LADDERS,
     ExploitConfig,
     check_exploiters,
     exploit,
     face,
 )
+from selfplay.strength import LADDERS
 
 OUT = Console()
 SIGNS = {1: "#", 0: "=", -1: "-"}

@@ -15,6 +15,7 @@ from memory.command_line import checked_output as checked_output
 from memory.command_line import fail as fail
 from memory.command_line import guarded as guarded
 from memory.command_line import parse as parse
+from memory.command_line import run_command as run_command
 from memory.command_line import write_json as write_json
 
 

@@ -168,13 +168,16 @@ def look_ahead(game: Tron, position: Position, plies: int) -> Tensor:
     i_crash, they_crash = ~my_way[:, :, None], ~their_way[:, None]
     scores = (they_crash.float() - i_crash.float()) * (CRASH + plies)
     scores = scores.masked_fill(i_crash & they_crash | meet & my_way[:, :, None], DRAW)
-    rows, moves, replies = (~i_crash & ~they_crash & ~meet).nonzero(as_tuple=True)
+    goes_on = ~i_crash & ~they_crash & ~meet
+    rows, moves, replies = _places(goes_on)
     me, them = mine[rows, moves], theirs[rows, replies]
     after = Position(position.free[rows] & ~(only(me) | only(them)), me, them)
+    found = scores.clone()
     if plies == 2:
-        scores[rows, moves, replies] = territory(after, is_wrapped(game)).float()
+        found[rows, moves, replies] = territory(after, is_wrapped(game)).float()
     elif len(rows):
-        scores[rows, moves, replies] = look_ahead(game, after, plies - 2).amax(1)
+        found[rows, moves, replies] = look_ahead(game, after, plies - 2).amax(1)
+    scores = torch.where(goes_on, found, scores)
     sane = (their_way | ~their_way.any(1, keepdim=True))[:, None].float()
     average = (scores * sane).sum(2) / sane.sum(2)
     return (scores.amin(2) + average) / 2
@@ -192,13 +195,15 @@ def _alone(game: Tron, position: Position, mine: Tensor, my_way: Tensor, theirs:
     return scores.masked_fill(~my_way, -CRASH)
 
 
-def _places(ways: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and moves of what is True in (N, 4); of everything, where the host runs ahead."""
+def _places(ways: Tensor) -> tuple[Tensor, ...]:
+    """Indices of what is True, one tensor for each axis; of all, where the host runs ahead."""
     if not runs_ahead(ways.device):
-        rows, moves = ways.nonzero(as_tuple=True)
-        return rows, moves
-    every = torch.arange(ways.numel(), device=ways.device)
-    return every // NUM_MOVES, every % NUM_MOVES
+        return ways.nonzero(as_tuple=True)
+    rest, places = torch.arange(ways.numel(), device=ways.device), []
+    for size in reversed(ways.shape):  # `unravel_index` would send the shape along
+        places.append(rest % size)
+        rest = rest // size
+    return tuple(reversed(places))
 
 
 def is_wrapped(game: Tron) -> bool:

@@ -20,7 +20,8 @@ from selfplay.tron_search import look_ahead, position_of
 
 SCRIPTED = [
     *("connect/one_ply", "connect/negamax-2", "connect/negamax-3"),
-    *("tron/wall_hugger", "tron/voronoi", "volley/tracker", "volley/predictor"),
+    *("tron/wall_hugger", "tron/voronoi", "tron/voronoi-2", "tron/voronoi-3"),
+    *("volley/tracker", "volley/predictor"),
 ]
 GAMES = ("connect", "tron", "volley")
 
@@ -49,13 +50,14 @@ def test_search_finds_the_same(variant, ahead):
     assert torch.equal(search(game.rules, position, 3), asked)
 
 
+@pytest.mark.parametrize("plies", [1, 2, 3])
 @pytest.mark.parametrize("variant", ["tron", "tron:wrap", "tron:rocks"])
-def test_territory_is_the_same(variant, ahead):
+def test_territory_is_the_same(variant, plies, ahead):
     game, state = positions(variant, plies=60)
     _, _, position = position_of(game, state, torch.arange(40) % 2)
-    asked = look_ahead(game, position, 1)
+    asked = look_ahead(game, position, plies)
     ahead()
-    assert torch.equal(look_ahead(game, position, 1), asked)
+    assert torch.equal(look_ahead(game, position, plies), asked)
 
 
 @pytest.mark.parametrize("name", GAMES)
