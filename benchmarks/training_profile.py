@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from lifelong_agent.agent import PRETRAINED
+from lifelong_agent.weights import PRETRAINED
 from selfplay.cli import Options, checked_device, run_command, write_json
 from selfplay.machine import best_batch, best_precision
 from selfplay.measure import seconds

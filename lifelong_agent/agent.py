@@ -22,7 +22,12 @@ from lifelong_agent.looks import Describer, tokens
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.records import AgentObservation, Decision, GameSummary, Record
-from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
+from lifelong_agent.weights import (
+    PRETRAINED,
+    load_network_and_keys,
+    save_network,
+    trained_games,
+)
 from memory import (
     NO_WAY,
     Acquaintances,
@@ -43,8 +48,6 @@ from memory import (
     take,
 )  # fmt: skip
 from memory.traces import Floats
-
-PRETRAINED = Path(__file__).parent / "pretrained"
 
 
 class LifelongAgent:

@@ -31,9 +31,8 @@ from lifelong_agent.circuits import (
     Series,
     Sum,
 )
-from lifelong_agent.weights import build_network, read_json
+from lifelong_agent.weights import PRETRAINED, build_network, read_json
 
-PRETRAINED = Path(__file__).parent / "pretrained"
 SUFFIXES = (".svg", ".png", ".pdf")
 WIDTH, HEIGHT = 3.0, 1.6  # of a box
 ACROSS, DOWN = 4.6, 3.0  # from box to box

@@ -21,6 +21,7 @@ from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 
 FORMAT = 4
 KEYS = "keys."
+PRETRAINED = Path(__file__).parent / "pretrained"  # the network that is shipped
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -174,6 +175,15 @@ def load_network_and_keys(
     check_tensors(network, weights, directory / "network.safetensors")
     network.load_state_dict(weights)
     return network.to(device).eval(), keys
+
+
+def network_digest(directory: Path) -> str:
+    """What tells the weights in an agent's folder from all others: the start of their SHA-256.
+
+    Raises:
+        ValueError: in one line, if there are none.
+    """
+    return str(read_json(directory / "network.json").get("tensors_sha256"))[:12]
 
 
 def trained_games(directory: Path) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import envs
-from lifelong_agent.agent import PRETRAINED
-from lifelong_agent.weights import load_network_and_keys, save_network, trained_games
+from lifelong_agent.weights import PRETRAINED, load_network_and_keys, save_network, trained_games
 from selfplay import bench
 from selfplay.adapt_command import Adapt, Exploit
 from selfplay.cli import (

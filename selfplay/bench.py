@@ -17,8 +17,8 @@ import envs
 from envs import legal_of
 from envs.opponents import choose
 from lifelong_agent import LifelongAgent
-from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.ppo import LifelongPPO
+from lifelong_agent.weights import PRETRAINED
 from memory import Episode, Hippocampus, Trace, fingerprint
 from selfplay.bench_games import bench_games
 from selfplay.bench_recall import bench_recall, percentiles

@@ -10,9 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from envs import State, legal_of
-from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
-from lifelong_agent.weights import load_network
+from lifelong_agent.weights import PRETRAINED, load_network
 from selfplay.connect_players import ConnectStubborn, Negamax, OnePly
 from selfplay.seats import AnyGame, Player, Random, Stateless
 from selfplay.tron_players import TronStubborn, Voronoi, WallHugger

@@ -35,6 +35,9 @@ class Forgetting(Options):
     """Folder of the results; runs/forgetting-SUITE if left out."""
     steps: int | None = None
     """Decisions in a segment, instead of the suite's."""
+    start: str | None = None
+    """Whose weights all methods of ours begin with, instead of the suite's: new, shipped, or an
+    agent's folder."""
     reverse: bool = False
     """The tasks in the opposite order."""
 
@@ -47,6 +50,8 @@ class Forgetting(Options):
         suite = find_suite(self.suite)
         if self.steps is not None:
             suite = dataclasses.replace(suite, steps=self.steps)
+        if self.start is not None:
+            suite = suite.starting_from(self.start)
         if self.reverse:
             suite = suite.reversed()
         out = self.out or Path("runs") / f"forgetting-{folder_name(self.suite)}"

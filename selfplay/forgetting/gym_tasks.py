@@ -118,14 +118,17 @@ class Alike(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _show(self, seen: Any) -> Seen:
         if self._image is None:
-            flat = np.asarray(spaces.flatten(self.env.observation_space, seen), np.float32)
-            return np.pad(flat, (0, self._shape[0] - len(flat)))
+            flat = spaces.flatten(self.env.observation_space, seen)
+            shown: Seen = np.zeros(self._shape, np.float32)
+            shown[: len(flat)] = flat
+            return shown
         picture = np.asarray(seen["image"] if isinstance(seen, dict) else seen)
         if not _is_channels_first(self._image):
             picture = np.moveaxis(picture, -1, 0)
-        room = [(0, wide - size) for wide, size in zip(self._shape, picture.shape, strict=True)]
-        bright = (picture.astype(np.float32) * self._gain).clip(0, 255)
-        return np.pad(bright.astype(np.uint8), room)
+        channels, height, width = picture.shape
+        shown = np.zeros(self._shape, np.uint8)
+        shown[:channels, :height, :width] = (picture * np.float32(self._gain)).clip(0, 255)
+        return shown
 
 
 def make_vec_env(suite: Suite, tasks: Sequence[Task], num_envs: int, seed: int) -> VecEnv:

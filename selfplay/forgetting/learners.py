@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Stream
 from lifelong_agent.policy import DualStreamNetwork, DualStreamPolicy
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
-from lifelong_agent.weights import load_optimizer, optimizer_tensors
+from lifelong_agent.weights import check_tensors, load_network, load_optimizer, optimizer_tensors
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.practice import Actor, spaces_of, training_stream
 from selfplay.forgetting.suites import Suite
@@ -97,9 +98,25 @@ class Learner(ABC):
 
 
 class TaskPPO(LifelongPPO):
-    """PPO that can be given another stream; the base of methods that add to its loss."""
+    """PPO that can be given another stream; the base of methods that add to its loss.
+
+    Args:
+        start: folder of the agent whose weights it begins with; None for new ones.
+    """
 
     recordable = False
+
+    def __init__(self, *args: Any, start: Path | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.start = start
+
+    def _setup_model(self) -> None:
+        """Raises `ValueError`, in one line, if the start has another architecture."""
+        super()._setup_model()
+        if self.start is not None:
+            weights = load_network(self.start).state_dict()
+            check_tensors(self.policy.network, weights, self.start / "network.safetensors")
+            self.policy.network.load_state_dict(weights)
 
     def move_to(self, stream: Stream) -> None:
         """Go on with new games, in new rows."""
@@ -153,6 +170,7 @@ class FineTune(Learner):
             config=PPOConfig(num_steps=suite.rollout_steps, entropy_weight=suite.entropy_weight),
             seed=self.seed,
             device=self.device,
+            start=suite.start_folder,
             policy_kwargs={"network": suite.network},
             **self.knobs,
         )

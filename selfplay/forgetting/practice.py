@@ -120,22 +120,22 @@ def training_env(suite: Suite, task: Task, seed: int) -> VecEnv:
 
 @torch.no_grad()
 def score(suite: Suite, task: Task, actor: Actor, device: torch.device) -> float:
-    """The raw score of an actor: `suite.games` games or episodes, the same ones for everybody."""
+    """The raw score of an actor in games or episodes that are the same ones for everybody."""
     generator = Generator(device).manual_seed(0)
     if not task.is_game:
         return _mean_return(suite, task, actor, generator)
     opponent = make_scripted(task.opponent)
     players = (Seated(actor), opponent)
-    result = play_match(envs.make(task.game, device), players, suite.games, generator)
+    result = play_match(envs.make(task.game, device), players, suite.num_games(task), generator)
     return result.points.mean if task.measure == "points" else result.total.score
 
 
 def _mean_return(suite: Suite, task: Task, actor: Actor, generator: Generator) -> float:
-    """The mean return of one episode in each of `suite.games` environments."""
-    device = generator.device
-    stream = VecEnvStream(make_vec_env(suite, [task], suite.games, 0), device)
-    over = torch.zeros(suite.games, dtype=torch.bool, device=device)
-    total = torch.zeros(suite.games, device=device)
+    """The mean return of one episode in each of so many environments as it gets games."""
+    device, num = generator.device, suite.num_games(task)
+    stream = VecEnvStream(make_vec_env(suite, [task], num, 0), device)
+    over = torch.zeros(num, dtype=torch.bool, device=device)
+    total = torch.zeros(num, device=device)
     actor.restart(~over)
     for _ in range(task.longest or GYM_EPISODE):
         outcome = stream.advance(actor.decide(stream.observe(), ~over, generator))

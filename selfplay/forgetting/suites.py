@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import importlib.util
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
@@ -17,10 +18,12 @@ import gymnasium
 import envs
 from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import NetworkConfig
+from lifelong_agent.weights import PRETRAINED, load_network, network_digest
 from selfplay.players import make_scripted
 
 Measure = Literal["score", "points", "return"]
 GYM = "gym:"
+SHIPPED, NEW = "shipped", "new"
 ABOUT = ("needs", "published", "differs")  # what a suite says of itself, which changes no number
 SMALL_EYES = EyesConfig(channels=16, blocks=2, looks=1)
 
@@ -38,6 +41,7 @@ class Task:
         options: keyword arguments of a Gymnasium environment.
         gain: what its pixels are multiplied by.
         longest: decisions after which an episode is cut when it is scored; 0 for never.
+        share: of the suite's games for a score that it gets; a match of many points tells more.
     """
 
     game: str
@@ -47,6 +51,7 @@ class Task:
     options: tuple[tuple[str, Any], ...] = ()
     gain: float = 1.0
     longest: int = 0
+    share: float = 1.0
 
     @property
     def name(self) -> str:
@@ -76,6 +81,8 @@ class Suite:
         learning_rate: of Adam; constant.
         entropy_weight: of the entropy bonus.
         network: what every method of ours trains.
+        start: whose weights it begins with: a folder of an agent, `shipped`, or empty for new
+            ones; see `starting_from`.
         needs: `module:function` of a package that has to be installed; it registers the tasks.
         published: name, mean raw score at the end, and source of figures to compare with.
         differs: how the protocol of those figures differs from this one, in a sentence.
@@ -93,6 +100,7 @@ class Suite:
     learning_rate: float = 6e-4
     entropy_weight: float = 0.01
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    start: str = ""
     needs: str = ""
     published: tuple[tuple[str, float, str], ...] = ()
     differs: str = ""
@@ -107,11 +115,36 @@ class Suite:
         """The tasks of R's columns: trained, then held out."""
         return self.tasks + self.held_out
 
+    def num_games(self, task: Task) -> int:
+        """Games for one score of a task; even."""
+        return 2 * round(self.games * task.share / 2)
+
     @property
     def part_steps(self) -> int:
         """Decisions in one part of a segment, rounded up to whole rollouts."""
         rollout = self.num_rows * self.rollout_steps
         return -(-self.steps // (self.parts * rollout)) * rollout
+
+    @property
+    def start_folder(self) -> Path | None:
+        """Where the weights lie that it begins with; None for new ones."""
+        if not self.start:
+            return None
+        return PRETRAINED if self.start == SHIPPED else Path(self.start)
+
+    def starting_from(self, start: str) -> Suite:
+        """The same tasks for networks that begin as another: `shipped`, an agent's folder, or new.
+
+        Raises:
+            ValueError: in one line, if there is no such agent.
+        """
+        suite = dataclasses.replace(self, start="" if start == NEW else start)
+        folder = suite.start_folder
+        return (
+            suite
+            if folder is None
+            else dataclasses.replace(suite, network=load_network(folder).config)
+        )
 
     def reversed(self) -> Suite:
         """The same tasks in the opposite order."""
@@ -120,13 +153,15 @@ class Suite:
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal ones mean equal terms."""
         values = dataclasses.asdict(self)
+        if self.start_folder is not None:
+            values["start"] = f"{self.start} {network_digest(self.start_folder)}"
         return {k: v for k, v in values.items() if k not in ABOUT}
 
 
-def _variants(game: str, modifiers: str, opponent: str, measure: Measure = "score") -> Any:
+def _variants(game: str, modifiers: str, opponent: str, **terms: Any) -> tuple[Task, ...]:
     """Tasks of one game: the classic, and each of the modifiers (separated by spaces)."""
     names = [game, *(f"{game}:{modifier}" for modifier in modifiers.split())]
-    return tuple(Task(name, opponent, measure) for name in names)
+    return tuple(Task(name, opponent, **terms) for name in names)
 
 
 def _brief(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
@@ -148,9 +183,25 @@ def _brief(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
     return Suite(name, tasks, **(brief | terms))
 
 
-CONNECT = _variants("connect", "misere popout wrap pillars five", "clumsy-50:connect/one_ply")
+def _from_shipped(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
+    """A suite for networks that begin as the one that is shipped and know the classic games.
+
+    What has long been learned bears small steps only.
+    """
+    known: dict[str, Any] = {
+        "steps": 49_152, "parts": 2, "games": 200, "learning_rate": 3e-4, "start": SHIPPED,
+    }  # fmt: skip
+    return Suite(name, tasks, **(known | terms))
+
+
+CONNECT_MODIFIERS, CLUMSY_ONE_PLY = "misere popout wrap pillars five", "clumsy-50:connect/one_ply"
+CONNECT = _variants("connect", CONNECT_MODIFIERS, "connect/one_ply")
+NEW_CONNECT = _variants("connect", CONNECT_MODIFIERS, CLUMSY_ONE_PLY)
 TRON = _variants("tron", "fog wrap rocks tails gates", "clumsy-10:tron/wall_hugger")
-VOLLEY = _variants("volley", "moon wind tallnet bigball fog", "volley/tracker", "points")
+VOLLEY = _variants(
+    "volley", "moon wind tallnet bigball fog", "clumsy-50:volley/tracker",
+    measure="points", share=0.1,
+)  # fmt: skip
 
 
 def _minatar(game: str) -> Task:
@@ -182,13 +233,17 @@ _SUITES = (
         learning_rate=1e-3,
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
-    _brief("connect", CONNECT),
+    _from_shipped("connect", CONNECT),
     _brief("tron", TRON),
-    Suite("volley", VOLLEY, games=20),
+    _from_shipped("volley", VOLLEY, steps=409_600),
     _brief(
-        "two_games", (CONNECT[0], TRON[0], CONNECT[1], TRON[2], CONNECT[2], TRON[1])
+        "two_games",
+        (NEW_CONNECT[0], TRON[0], NEW_CONNECT[1], TRON[2], NEW_CONNECT[2], TRON[1]),
     ),
-    Suite("mixed", (CONNECT[0], TRON[0], VOLLEY[0], CONNECT[1], TRON[2], VOLLEY[1]), games=40),
+    _from_shipped(
+        "mixed",
+        (VOLLEY[0], CONNECT[0], TRON[0], CONNECT[1], TRON[5], VOLLEY[3]),
+    ),
     _brief(
         "zebra",
         TRON[1:],
@@ -197,7 +252,7 @@ _SUITES = (
             for both in ("fog+wrap", "rocks+wrap", "fog+rocks", "gates+tails", "fog+tails")
         ),
     ),
-    Suite(
+    _from_shipped(
         "opponents",
         tuple(
             Task("connect", player, label=player)
@@ -213,6 +268,8 @@ _SUITES = (
         order=(0, 1, 0, 1, 1, 2, 0),
         steps=500_000,
         games=20,
+        learning_rate=1e-3,
+        network=NetworkConfig(eyes=SMALL_EYES),
         needs="minatar.gym:register_envs",
         published=(
             ("FAME", 14.54, "10 sequences of 3 seeds"),
@@ -283,7 +340,7 @@ def check_suite(suite: Suite) -> None:
         raise ValueError(f"the order of {suite.name} must hold every task: {suite.segments}")
     if min(suite.steps, suite.parts, suite.num_rows, suite.rollout_steps) < 1:
         raise ValueError(f"steps, parts, rows and rollouts of {suite.name} must be positive")
-    if suite.games < 2 or suite.games % 2:
+    if suite.games % 2 or min(map(suite.num_games, suite.columns)) < 2:
         raise ValueError(f"the games for a score must be even, at least 2: {suite.games}")
     if len({task.is_game for task in suite.columns}) > 1:
         raise ValueError(f"{suite.name} mixes the project's games with Gymnasium environments")

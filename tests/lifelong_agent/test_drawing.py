@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from lifelong_agent.agent import PRETRAINED
 from lifelong_agent.circuits import CircuitConfig, Circuits
 from lifelong_agent.drawing import columns, draw, main, places, roads
+from lifelong_agent.weights import PRETRAINED
 
 SMALL = CircuitConfig(series=12, fast=10, reverberating=8, after_discharge=6)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lifelong_agent.circuits import Episode
+from lifelong_agent.weights import PRETRAINED, load_network
 from selfplay.forgetting.clear import Clear, Reservoir, v_trace
 from selfplay.forgetting.ewc import spring_loss
 from selfplay.forgetting.learners import FineTune, Scratch, TaskPPO
@@ -282,3 +283,21 @@ def test_an_algorithm_that_cannot_take_the_spaces_says_so():
         learner_of("stable_baselines3:SAC")
     with pytest.raises(ValueError, match=r"cannot learn the tasks of tiny: .*n_stops"):
         learner_of("stable_baselines3:PPO(n_stops=3)")
+
+
+def test_a_suite_can_begin_with_the_weights_of_an_agent():
+    suite = TINY.starting_from("shipped")
+    shipped = load_network(PRETRAINED).state_dict()
+    learner = make_learner("lifelong", suite, 0, CPU)
+    for network in (learner.network, learner.algorithm.slow):
+        begun = network.state_dict()
+        assert all(torch.equal(begun[name], shipped[name]) for name in shipped)
+    assert suite.to_json()["start"].startswith("shipped ")
+    assert suite.starting_from("new").to_json()["start"] == ""
+
+
+def test_a_network_of_another_shape_cannot_begin_with_them():
+    with pytest.raises(ValueError, match="is not part of this network"):
+        make_learner("lifelong-mlp", TINY.starting_from("shipped"), 0, CPU)
+    with pytest.raises(ValueError, match="no agent at nowhere"):
+        TINY.starting_from("nowhere")

@@ -208,3 +208,12 @@ def test_a_suite_can_be_a_researchers_own():
     )
     check_suite(suite)
     assert [task.name for task in suite.columns] == ["connect", "second"]
+
+
+def test_a_task_can_take_a_share_of_the_games():
+    suite = dataclasses.replace(SUITES["mixed"], games=200)
+    assert {suite.num_games(task) for task in suite.tasks if task.game == "volley"} == {20}
+    assert {suite.num_games(task) for task in suite.tasks if task.game == "connect"} == {200}
+    few = dataclasses.replace(suite, games=8)
+    with pytest.raises(ValueError, match="the games for a score"):
+        check_suite(few)
