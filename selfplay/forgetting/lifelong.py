@@ -13,16 +13,13 @@ import math
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from lifelong_agent.experience import Outcome, Rollout, Stream
 from lifelong_agent.policy import DualStreamNetwork
-from lifelong_agent.weights import load_optimizer
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree
 from selfplay.forgetting.memories import Memories
-from selfplay.forgetting.practice import Actor, training_stream
-from selfplay.forgetting.starts import best_start, trial
-from selfplay.forgetting.suites import Suite
+from selfplay.forgetting.practice import Actor
 from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through
 
 LABELLED_AT_A_TIME = 64  # unrolls
@@ -46,13 +43,17 @@ def reconsolidated(old_log_probs: Tensor, new_log_probs: Tensor, share: float) -
     return torch.logaddexp(old_log_probs + math.log(1 - share), new_log_probs + math.log(share))
 
 
-@torch.no_grad()
-def softened(network: DualStreamNetwork, share: float) -> DualStreamNetwork:
-    """A copy that is less sure of what to do: its policy's logits times a share."""
-    copied = copy.deepcopy(network)
-    for part in copied.policy_head.parameters():
-        part.mul_(share)
-    return copied
+def surprise_of(advantages: Tensor, returns: Tensor) -> Tensor:
+    """By how many of their standard deviations returns fell short of what was expected.
+
+    Args:
+        advantages: any shape, what was paid beyond the value.
+        returns: the same shape.
+
+    Source: of unexpected uncertainty as a call to learn anew, Yu and Dayan (2005),
+    doi:10.1016/j.neuron.2005.04.026.
+    """
+    return -advantages.mean() / returns.std().clamp(min=1e-6)
 
 
 class Lifelong(TaskPPO):
@@ -66,7 +67,10 @@ class Lifelong(TaskPPO):
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
         span: share of a segment's updates that the slow network averages over.
-        new_optimizer: whether a segment begins with one; what is alike is then learned more slowly.
+        surprise: `surprise_of` a segment's first rollout from which on the habits of before are in
+            the way, and the policy is softened; infinite for never.
+        soften: what its logits are then multiplied by, so that it tries again what it was taught
+            never to do. What was known comes back out of the hippocampus.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -87,7 +91,8 @@ class Lifelong(TaskPPO):
         average: float = 0.999,
         span: float = 0.1,
         reconsolidation: float = 0.5,
-        new_optimizer: bool = False,
+        surprise: float = 0.3,
+        soften: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -96,8 +101,8 @@ class Lifelong(TaskPPO):
         self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
-        self.new_optimizer = new_optimizer
-        self.updates = 0
+        self.surprise, self.soften = surprise, soften
+        self.updates, self.is_new = 0, False
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
 
     def _setup_model(self) -> None:
@@ -114,15 +119,26 @@ class Lifelong(TaskPPO):
         return super()._decide(t, stream, rollout)
 
     def train(self) -> None:
-        """Remember the rollout, then learn from it."""
+        """Remember the rollout, learn from it, and soften if a new segment is not as expected."""
+        rollout = self.rollout
+        assert rollout is not None
+        advantages = self._advantages(rollout)
+        returns = advantages + rollout.value
         if self.memories.capacity:
-            self._remember()
+            self._remember(returns)
         super().train()
+        if self.is_new and surprise_of(advantages, returns) > self.surprise:
+            self._soften()
+        self.is_new = False
 
-    def _remember(self) -> None:
-        """Offer every unroll of the rollout to the hippocampus, row by row."""
+    @torch.no_grad()
+    def _soften(self) -> None:
+        for part in self.policy.network.policy_head.parameters():
+            part.mul_(self.soften)
+
+    def _remember(self, returns: Tensor) -> None:
+        """Offer every unroll of the rollout to the hippocampus, row by row; (T, N) returns."""
         assert self.rollout is not None
-        returns = self._advantages(self.rollout) + self.rollout.value
         pieces = returns.unfold(0, self.unroll, self.unroll).mean(-1)  # (pieces, N)
         which, where = self.memories.offer(pieces.flatten())
         piece, row = which // self.n_envs, which % self.n_envs
@@ -174,13 +190,11 @@ class Lifelong(TaskPPO):
                 }
             self.memories.write(where, labels)
 
-    def begin_segment(self, start: DualStreamNetwork) -> None:
-        """Go on from a network, with a new average."""
+    def begin_segment(self) -> None:
+        """Go on from the slow network, with a new average."""
         self.memories.begin_segment()
-        self.policy.network.load_state_dict(start.state_dict())
-        if self.new_optimizer:
-            load_optimizer(self.policy.optimizer, {})
-        self.updates = 0
+        self.policy.network.load_state_dict(self.slow.state_dict())
+        self.updates, self.is_new = 0, True
 
     @property
     def replay_bytes(self) -> int:
@@ -203,62 +217,21 @@ class Lifelong(TaskPPO):
 
 
 class LifelongLearner(FineTune):
-    """`lifelong`: knobs are those of `Lifelong`, and its own.
-
-    Args:
-        suite: the terms.
-        seed: of all chance.
-        device: where it computes.
-        trial_steps: decisions in each row by which the networks from which a segment may start
-            are compared; nothing is learned from them, and they are not counted. 0: no trial, the
-            softened one starts.
-        soften: what the policy's logits are multiplied by in a copy of the slow network from which
-            a segment may start, so that it tries again what it was taught never to do; 1 for none.
-            It is taken unless the old habit clearly pays in the new task. What was known there
-            comes back out of the hippocampus.
-        fresh: whether a segment may also start from new weights. Where the old habit is bad for
-            the new task these win the trial, and yet learn less: off.
-        **knobs: of the algorithm.
-    """
+    """`lifelong`: knobs are those of `Lifelong`."""
 
     kind = Lifelong
     algorithm: Lifelong
 
-    def __init__(
-        self,
-        suite: Suite,
-        seed: int,
-        device: torch.device,
-        trial_steps: int = 24,
-        soften: float = 0.3,
-        fresh: bool = False,
-        **knobs: Any,
-    ) -> None:
-        super().__init__(suite, seed, device, **knobs)
-        self.trial_steps, self.soften, self.fresh = trial_steps, soften, fresh
+    def __init__(self, *args: Any, **knobs: Any) -> None:
+        super().__init__(*args, **knobs)
         self.is_over = False
 
     def learn(self, task: int, seed: int) -> None:
-        """Choose a start if the segment before is over, and learn."""
+        """Begin a new segment if the one before is over, and learn."""
         if self.is_over:
-            self.algorithm.begin_segment(self._start(task, seed))
+            self.algorithm.begin_segment()
             self.is_over = False
         super().learn(task, seed)
-
-    def _start(self, task: int, seed: int) -> DualStreamNetwork:
-        """The softened slow network, unless slow, previous or, perhaps, fresh one is better."""
-        tasks = [self.suite.tasks[task]]
-        slow = self.algorithm.slow
-        networks = [softened(slow, self.soften), slow, self.network]
-        if self.fresh:
-            networks.append(self._new_algorithm().policy.network)
-
-        def collect(network: DualStreamNetwork) -> Tensor:
-            games = training_stream(self.suite, tasks, seed, self.device)
-            chance = Generator(self.device).manual_seed(seed)
-            return trial(network, games, self.trial_steps, chance)
-
-        return best_start(networks, collect)
 
     def finish(self, task: int) -> None:
         """Label what is remembered."""

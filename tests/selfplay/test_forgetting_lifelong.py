@@ -1,21 +1,18 @@
 """`lifelong` and its lesions: what is remembered, what it holds, from where segments start."""
 
-import copy
 import dataclasses
 
 import pytest
 import torch
 
-from lifelong_agent.experience import Observation, Outcome
+from lifelong_agent.experience import Observation
 from lifelong_agent.losses import mask_logits
-from selfplay.forgetting import lifelong
 from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay, reconsolidated, softened
+from selfplay.forgetting.lifelong import average_decay, reconsolidated, surprise_of
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
-from selfplay.forgetting.starts import best_start, trial
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
 from tests.selfplay.forgetting_suite import TINY
 
@@ -119,7 +116,7 @@ def test_unrolls_are_cut_from_the_middle_of_a_rollout_with_the_state_that_they_s
     learner = learner_of("lifelong(capacity=64,unroll=4)")
     algorithm = learner.algorithm
     learner.suite = dataclasses.replace(TINY, steps=1)  # one rollout
-    algorithm.train = algorithm._remember  # the rollout is still the network's own
+    algorithm.train = lambda: algorithm._remember(algorithm.rollout.value)  # nothing is learned
     learner.learn(0, 1)
     stored = stored_of(learner)
     assert len(stored["seat"]) == 16  # 8 rows of 8 decisions, in pieces of 4
@@ -204,79 +201,56 @@ def test_without_a_neocortex_the_fast_network_plays():
     assert torch.equal(weights(learner.algorithm.slow), weights(learner.network))
 
 
-@pytest.mark.parametrize("renewed", [False, True])
-def test_a_new_segment_starts_with_a_new_average_and_if_told_so_optimiser(renewed):
-    learner = learner_of(f"lifelong(capacity=64,new_optimizer={renewed})")
+def test_a_new_segment_goes_on_from_the_slow_network_with_a_new_average():
+    learner = learner_of()
     learner.learn(0, 1)
     learner.finish(0)
     algorithm = learner.algorithm
-    assert algorithm.policy.optimizer.state
-    algorithm.begin_segment(algorithm.slow)
-    assert bool(algorithm.policy.optimizer.state) != renewed
+    algorithm.begin_segment()
     assert algorithm.updates == 0
     assert torch.equal(weights(algorithm.slow), weights(learner.network))
 
 
-def test_a_softened_network_is_less_sure_of_what_to_do():
-    """Logits times 0.3: p becomes p^0.3, made to add up to 1 again."""
-    obs, sure = Payday().observe(), learner_of().network
-    torch.nn.init.normal_(sure.policy_head.weight, generator=torch.Generator().manual_seed(0))
-    before, after = (
-        each(obs.frames, obs.legal_actions, each.initial_state(3))
-        for each in (sure, softened(sure, 0.3))
+def test_surprise_is_what_returns_lack_in_their_standard_deviations():
+    """Means of -1 and returns of 1 and -3, whose standard deviation is 2 sqrt(2)."""
+    assert surprise_of(torch.tensor([0.0, -2.0]), torch.tensor([1.0, -3.0])) == pytest.approx(
+        1 / 8**0.5
     )
+    assert surprise_of(torch.zeros(4), torch.zeros(4)) == 0
+
+
+@pytest.mark.parametrize(("bias", "is_soft"), [(9.0, True), (-9.0, False)])
+def test_only_a_bad_surprise_at_the_start_of_a_segment_softens_the_policy(bias, is_soft):
+    """A critic that expects far more, or far less, than there ever is."""
+    learner = learner_of("lifelong(capacity=64)")
+    learner.learn(0, 1)
+    learner.finish(0)
+    softenings = []
+    learner.algorithm._soften = lambda: softenings.append(learner.algorithm.num_timesteps)
+    torch.nn.init.constant_(learner.algorithm.slow.value_head.bias, bias)
+    before = learner.algorithm.num_timesteps
+    learner.learn(1, 2)
+    first_rollout = TINY.num_rows * TINY.rollout_steps
+    assert softenings == [before + first_rollout] * is_soft
+
+
+def test_a_softened_policy_is_less_sure_of_what_to_do():
+    """Logits times 0.3: p becomes p^0.3, made to add up to 1 again."""
+    learner = learner_of("lifelong(soften=0.3)")
+    obs, network = black_frames(), learner.network
+    torch.nn.init.normal_(network.policy_head.weight, generator=torch.Generator().manual_seed(0))
+    before = network(obs.frames, obs.legal_actions, network.initial_state(3))
+    learner.algorithm._soften()
+    after = network(obs.frames, obs.legal_actions, network.initial_state(3))
     flat = before.log_probs.exp() ** 0.3
     torch.testing.assert_close(after.log_probs.exp(), flat / flat.sum(1, keepdim=True))
     torch.testing.assert_close(after.value, before.value)
 
 
-@pytest.mark.parametrize(("favourite", "share"), [(0, 0.3), (1, 1.0)])
-def test_a_segment_may_start_from_the_slow_network_or_softened(favourite, share, monkeypatch):
-    learner = learner_of()
-    learner.learn(0, 1)
-    learner.finish(0)
-    slow = copy.deepcopy(learner.algorithm.slow.policy_head.weight)
-    monkeypatch.setattr(lifelong, "best_start", lambda networks, _: networks[favourite])
-    start = learner._start(1, 2)
-    torch.testing.assert_close(start.policy_head.weight, slow * share)
-    assert torch.equal(learner.algorithm.slow.policy_head.weight, slow)
-
-
-def test_the_trusted_network_starts_unless_another_is_clearly_better():
-    returns = {
-        "slow": [0.0, 0.1, 0.0, 0.1],
-        "previous": [0.1, 0.0, 0.1, 0.1],  # better by 0.025, give or take 0.05
-        "fresh": [1.0, 0.9, 1.0, 1.1],
-    }
-
-    def collect(name):
-        return torch.tensor(returns[name])
-
-    assert best_start(("slow", "previous"), collect) == "slow"
-    assert best_start(("slow", "previous", "fresh"), collect) == "fresh"
-    assert best_start(("fresh", "previous", "slow"), collect) == "fresh"
-
-
-class Payday:
-    """Three rows that pay 1, 2 and 3 for each decision; games end at every second one."""
-
-    num_rows, time = 3, 0
-
-    def observe(self):
-        legal = torch.ones(3, 16, dtype=torch.bool)
-        return Observation(
-            torch.zeros(3, 3, 64, 64, dtype=torch.uint8), legal, torch.zeros(3).long()
-        )
-
-    def advance(self, actions):
-        self.time += 1
-        ended = torch.full((3,), self.time % 2 == 0)
-        return Outcome(torch.tensor([1.0, 2.0, 3.0]), ended, torch.ones(3))
-
-
-def test_a_trial_adds_up_what_is_paid():
-    network = learner_of().network
-    assert trial(network, Payday(), 5, torch.Generator()).tolist() == [5.0, 10.0, 15.0]
+def black_frames():
+    """Three decisions in the dark."""
+    legal = torch.ones(3, 16, dtype=torch.bool)
+    return Observation(torch.zeros(3, 3, 64, 64, dtype=torch.uint8), legal, torch.zeros(3).long())
 
 
 def test_the_mlp_has_the_size_of_the_circuits_and_no_memory():
@@ -299,8 +273,7 @@ def test_the_mlp_learns():
 
 def test_without_looks_the_eyes_fix_on_nothing():
     network = learner_of("lifelong-no-looks").network
-    stream = Payday()
-    obs = stream.observe()
+    obs = black_frames()
     thought = network(obs.frames, obs.legal_actions, network.initial_state(3))
     assert thought.percept.fixations.shape == (3, 0, 2)
     others = dataclasses.replace(learner_of().network.config.eyes, looks=0)
@@ -329,18 +302,3 @@ def test_only_what_was_met_is_run_through_again():
     learner = learner_of()
     learner.learn(0, 1)
     assert set(learner.algorithm.memories.unrolls) == {*MET, "states"}
-
-
-@pytest.mark.parametrize(("name", "num"), [("lifelong", 3), ("lifelong(fresh=True)", 4)])
-def test_a_segment_starts_from_the_slow_the_previous_or_if_allowed_a_fresh_network(
-    name, num, monkeypatch
-):
-    offered = []
-    monkeypatch.setattr(lifelong, "best_start", lambda them, _: offered.extend(them) or them[-1])
-    learner = learner_of(name)
-    first, learner.is_over = weights(learner.network), True
-    learner.suite = dataclasses.replace(TINY, steps=1)
-    learner.learn(1, 2)
-    assert [offered[1], offered[2]] == [learner.algorithm.slow, learner.network]
-    assert len(offered) == num
-    assert torch.equal(weights(offered[-1]), first) == (num == 4)
