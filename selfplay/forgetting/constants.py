@@ -32,7 +32,7 @@ class Constants:
     Attributes:
         tasks: T names.
         random: T raw scores of a random player.
-        curves: T raw curves of training on the task alone, from new weights, the mean over seeds;
+        curves: T raw curves of training on the task alone, from the suite's start, the mean over seeds;
             the last point of each is the task's 1.
         seeds: of that training.
         command: that measured them.

@@ -20,7 +20,7 @@ MEANINGS = {
     "backward_transfer": "change of earlier tasks in all later segments; above 0, later tasks "
     "helped",
     "forward_transfer": "area under the learning curve less that of learning the task alone from "
-    "new weights",
+    "the same start",
     "zero_shot": "score on a task just before it is first trained",
     "worst_retention": "the smallest share that any earlier task keeps of its score",
     "held_out": "mean score at the end on tasks that are never trained",

@@ -242,7 +242,7 @@ _SUITES = (
     ),
     _from_shipped(
         "mixed",
-        (VOLLEY[0], CONNECT[0], TRON[0], CONNECT[1], TRON[5], VOLLEY[3]),
+        (VOLLEY[0], CONNECT[0], TRON[0], CONNECT[1], TRON[5], VOLLEY[2]),
     ),
     _brief(
         "zebra",
