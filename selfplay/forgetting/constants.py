@@ -32,8 +32,8 @@ class Constants:
     Attributes:
         tasks: T names.
         random: T raw scores of a random player.
-        curves: T raw curves of training on the task alone, from the suite's start, the mean over seeds;
-            the last point of each is the task's 1.
+        curves: T raw curves of training on the task alone, from the suite's start, the mean over
+            seeds; the last point of each is the task's 1.
         seeds: of that training.
         command: that measured them.
         source: the file that they were read from.
