@@ -86,7 +86,7 @@ class Lifelong(TaskPPO):
         capacity: int = 16_384,
         unroll: int = 8,
         replay: float = 1 / 3,
-        policy_cloning: float = 0.3,
+        policy_cloning: float = 1.0,
         value_cloning: float = 0.25,
         average: float = 0.999,
         span: float = 0.1,
