@@ -22,12 +22,7 @@ from lifelong_agent.looks import Describer, tokens
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.records import AgentObservation, Decision, GameSummary, Record
-from lifelong_agent.weights import (
-    PRETRAINED,
-    load_network_and_keys,
-    save_network,
-    trained_games,
-)
+from lifelong_agent.weights import PRETRAINED, load_network_and_keys, save_network, trained_games
 from memory import (
     NO_WAY,
     Acquaintances,

@@ -178,12 +178,12 @@ def load_network_and_keys(
 
 
 def network_digest(directory: Path) -> str:
-    """What tells the weights in an agent's folder from all others: the start of their SHA-256.
+    """What tells a saved network from all others: the start of its tensors' SHA-256.
 
     Raises:
-        ValueError: in one line, if there are none.
+        ValueError: in one line, if the notes beside it cannot be read.
     """
-    return str(read_json(directory / "network.json").get("tensors_sha256"))[:12]
+    return str(_notes_of(directory).get("tensors_sha256"))[:12]
 
 
 def trained_games(directory: Path) -> tuple[str, ...]:
@@ -192,9 +192,12 @@ def trained_games(directory: Path) -> tuple[str, ...]:
     Raises:
         ValueError: if the notes cannot be read.
     """
+    return tuple(str(name) for name in _notes_of(directory).get("games", ()))
+
+
+def _notes_of(directory: Path) -> dict[str, Any]:
     stem = directory / "network.safetensors", directory / "network.json"
-    notes = read_json(_description_of(*stem))
-    return tuple(str(name) for name in notes.get("games", ()))
+    return read_json(_description_of(*stem))
 
 
 def build_network(description: Any, path: Path) -> DualStreamNetwork:

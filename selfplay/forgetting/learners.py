@@ -107,8 +107,8 @@ class TaskPPO(LifelongPPO):
     recordable = False
 
     def __init__(self, *args: Any, start: Path | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
         self.start = start
+        super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
         """Raises `ValueError`, in one line, if the start has another architecture."""

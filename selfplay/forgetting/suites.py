@@ -81,8 +81,8 @@ class Suite:
         learning_rate: of Adam; constant.
         entropy_weight: of the entropy bonus.
         network: what every method of ours trains.
-        start: whose weights it begins with: a folder of an agent, `shipped`, or empty for new
-            ones; see `starting_from`.
+        start: whose weights it begins with: `new`, `shipped`, or an agent's folder, whose network
+            is then that of the suite; see `starting_from`.
         needs: `module:function` of a package that has to be installed; it registers the tasks.
         published: name, mean raw score at the end, and source of figures to compare with.
         differs: how the protocol of those figures differs from this one, in a sentence.
@@ -100,7 +100,7 @@ class Suite:
     learning_rate: float = 6e-4
     entropy_weight: float = 0.01
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    start: str = ""
+    start: str = NEW
     needs: str = ""
     published: tuple[tuple[str, float, str], ...] = ()
     differs: str = ""
@@ -128,23 +128,20 @@ class Suite:
     @property
     def start_folder(self) -> Path | None:
         """Where the weights lie that it begins with; None for new ones."""
-        if not self.start:
+        if self.start == NEW:
             return None
         return PRETRAINED if self.start == SHIPPED else Path(self.start)
 
     def starting_from(self, start: str) -> Suite:
-        """The same tasks for networks that begin as another: `shipped`, an agent's folder, or new.
+        """The same tasks for networks that begin with other weights, and are built like these.
 
         Raises:
             ValueError: in one line, if there is no such agent.
         """
-        suite = dataclasses.replace(self, start="" if start == NEW else start)
-        folder = suite.start_folder
-        return (
-            suite
-            if folder is None
-            else dataclasses.replace(suite, network=load_network(folder).config)
-        )
+        suite = dataclasses.replace(self, start=start)
+        if suite.start_folder is None:
+            return suite
+        return dataclasses.replace(suite, network=load_network(suite.start_folder).config)
 
     def reversed(self) -> Suite:
         """The same tasks in the opposite order."""
@@ -194,9 +191,8 @@ def _from_shipped(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
     return Suite(name, tasks, **(known | terms))
 
 
-CONNECT_MODIFIERS, CLUMSY_ONE_PLY = "misere popout wrap pillars five", "clumsy-50:connect/one_ply"
-CONNECT = _variants("connect", CONNECT_MODIFIERS, "connect/one_ply")
-NEW_CONNECT = _variants("connect", CONNECT_MODIFIERS, CLUMSY_ONE_PLY)
+CONNECT = _variants("connect", "misere popout wrap pillars five", "connect/one_ply")
+EASY_CONNECT = _variants("connect", "misere popout", "clumsy-50:connect/one_ply")
 TRON = _variants("tron", "fog wrap rocks tails gates", "clumsy-10:tron/wall_hugger")
 VOLLEY = _variants(
     "volley", "moon wind tallnet bigball fog", "clumsy-50:volley/tracker",
@@ -238,7 +234,7 @@ _SUITES = (
     _from_shipped("volley", VOLLEY, steps=409_600),
     _brief(
         "two_games",
-        (NEW_CONNECT[0], TRON[0], NEW_CONNECT[1], TRON[2], NEW_CONNECT[2], TRON[1]),
+        (EASY_CONNECT[0], TRON[0], EASY_CONNECT[1], TRON[2], EASY_CONNECT[2], TRON[1]),
     ),
     _from_shipped(
         "mixed",

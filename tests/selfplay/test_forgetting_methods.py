@@ -293,7 +293,7 @@ def test_a_suite_can_begin_with_the_weights_of_an_agent():
         begun = network.state_dict()
         assert all(torch.equal(begun[name], shipped[name]) for name in shipped)
     assert suite.to_json()["start"].startswith("shipped ")
-    assert suite.starting_from("new").to_json()["start"] == ""
+    assert suite.starting_from("new").to_json()["start"] == "new"
 
 
 def test_a_network_of_another_shape_cannot_begin_with_them():

@@ -13,7 +13,7 @@ from lifelong_agent.weights import read_json
 from selfplay.forgetting.constants import PUBLISHED, read_constants
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
-from selfplay.forgetting.suites import SUITES, Suite, Task, check_suite, find_suite
+from selfplay.forgetting.suites import SHIPPED, SUITES, Suite, Task, check_suite, find_suite
 from tests.selfplay.forgetting_suite import TINY
 
 OWN = [name for name, suite in SUITES.items() if not suite.needs]
@@ -51,7 +51,7 @@ def test_opponents_changes_nothing_but_the_opponent():
     assert len({task.opponent for task in tasks}) == len(tasks) >= 6
 
 
-@pytest.mark.parametrize("name", ["connect", "mixed", "tron", "two_games"])
+@pytest.mark.parametrize("name", ["connect", "minatar", "mixed", "tron", "two_games"])
 def test_published_constants_are_those_of_the_suite_as_it_is(name, tmp_path):
     suite = SUITES[name]
     published = read_json(PUBLISHED / f"forgetting-{name}.json")["terms"]["start"]
@@ -213,6 +213,13 @@ def test_a_suite_can_be_a_researchers_own():
     )
     check_suite(suite)
     assert [task.name for task in suite.columns] == ["connect", "second"]
+
+
+def test_suites_that_start_from_the_shipped_network_are_built_like_it():
+    shipped = [suite for suite in SUITES.values() if suite.start == SHIPPED]
+    assert shipped
+    for suite in shipped:
+        assert suite == suite.starting_from(SHIPPED)
 
 
 def test_a_task_can_take_a_share_of_the_games():
