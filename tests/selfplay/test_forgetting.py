@@ -250,6 +250,7 @@ def test_the_command_writes_a_report_of_one_piece(finished, tmp_path, monkeypatc
     assert "http" not in html
     assert "width=device-width" in html
     assert "tron:wrap" in html
+    assert "weights that are\nnew" in html
     assert json.loads((tmp_path / "copy.json").read_text())["suite"] == "tiny"
 
 

@@ -10,9 +10,10 @@ from gymnasium import spaces
 
 import envs
 from lifelong_agent.weights import read_json
-from selfplay.forgetting.constants import PUBLISHED, read_constants
+from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constants
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
+from selfplay.forgetting.runner import Record
 from selfplay.forgetting.suites import SHIPPED, SUITES, Suite, Task, check_suite, find_suite
 from tests.selfplay.forgetting_suite import TINY
 
@@ -62,6 +63,13 @@ def test_published_constants_are_those_of_the_suite_as_it_is(name, tmp_path):
     assert constants.source == f"forgetting-{name}.json"
     assert np.isfinite(constants.scratch_areas()).all()
     assert f"--suite {name} " in constants.command
+
+
+def test_constants_name_the_command_that_measured_them_with_other_terms_than_the_suites_own():
+    suite = dataclasses.replace(SUITES["tron"], steps=100, start=SHIPPED)
+    nothing = Record(curves=[[1.0]])
+    said = [constants_of(each, (0.0,), [nothing], (0,)).command for each in (suite, SUITES["tron"])]
+    assert said[0] == f"{said[1]} --steps 100 --start shipped"
 
 
 def test_quick_fits_into_ten_minutes_for_two_methods():
