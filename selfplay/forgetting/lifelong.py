@@ -56,6 +56,14 @@ def surprise_of(advantages: Tensor, returns: Tensor) -> Tensor:
     return -advantages.mean() / returns.std().clamp(min=1e-6)
 
 
+def trend_of(pay: Tensor) -> float:
+    """Of (K,) what each rollout paid: its correlation with time in [-1, 1]; 0 if nothing varies."""
+    time = torch.arange(len(pay), dtype=pay.dtype, device=pay.device)
+    both = torch.stack([pay - pay.mean(), time - time.mean()])
+    lengths = both.norm(dim=1).prod()
+    return float((both.prod(0).sum() / lengths).clamp(-1, 1)) if lengths > 0 else 0.0
+
+
 class Lifelong(TaskPPO):
     """PPO on the new beside cloning of stored behaviour, and a slow network.
 
@@ -73,6 +81,9 @@ class Lifelong(TaskPPO):
             the way, and the policy is softened; infinite for never.
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
+        least_trend: of what the segment's rollouts paid, for the slow network to accept what was
+            learned in it; below, it is rolled back to what it was before. -1 accepts everything;
+            by itself -1 for a network that began with new weights, and 0 for one that began trained.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -95,6 +106,7 @@ class Lifelong(TaskPPO):
         reconsolidation: float = 0.5,
         surprise: float = 0.3,
         soften: float = 0.3,
+        least_trend: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -106,12 +118,23 @@ class Lifelong(TaskPPO):
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
         self.surprise, self.soften = surprise, soften
+        if least_trend is None:
+            least_trend = -1.0 if self.start is None else 0.0
+        self.least_trend = least_trend
         self.updates, self.is_new = 0, False
+        self.pay: list[Tensor] = []  # () each: mean reward of the segment's rollouts
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
 
     def _setup_model(self) -> None:
         super()._setup_model()
         self.slow = copy.deepcopy(self.policy.network).eval().requires_grad_(False)
+        self.before = copy.deepcopy(self.slow)
+
+    @property
+    def player(self) -> DualStreamNetwork:
+        """The slow network; as it was before the segment unless play has become better in it."""
+        is_better = not self.pay or trend_of(torch.stack(self.pay)) >= self.least_trend
+        return self.slow if is_better else self.before
 
     # The present segment is written down, and played into the slow network.
 
@@ -128,6 +151,7 @@ class Lifelong(TaskPPO):
         assert rollout is not None
         advantages = self._advantages(rollout)
         returns = advantages + rollout.value
+        self.pay.append(rollout.reward.mean())
         if self.memories.capacity:
             self._remember(returns)
         super().train()
@@ -176,7 +200,11 @@ class Lifelong(TaskPPO):
 
     @torch.no_grad()
     def finish_task(self) -> None:
-        """Write down what the slow network would do in the segment's unrolls, and in older ones."""
+        """Accept the segment or roll it back, and write down what is to be done in its unrolls.
+
+        What older unrolls remember moves toward what would be done now.
+        """
+        self.slow.load_state_dict(self.player.state_dict())
         for segment in range(self.memories.present if self.reconsolidation else 0):
             self._label(self.memories.places(segment), self.reconsolidation)
         self._label(self.memories.places(self.memories.present), 1)
@@ -197,8 +225,9 @@ class Lifelong(TaskPPO):
     def begin_segment(self) -> None:
         """Go on from the slow network, with a new average."""
         self.memories.begin_segment()
-        self.policy.network.load_state_dict(self.slow.state_dict())
-        self.updates, self.is_new = 0, True
+        for network in (self.policy.network, self.before):
+            network.load_state_dict(self.slow.state_dict())
+        self.updates, self.is_new, self.pay = 0, True, []
 
     @property
     def replay_bytes(self) -> int:
@@ -210,6 +239,8 @@ class Lifelong(TaskPPO):
         return {
             "memories": self.memories.state_dict(),
             "slow": self.slow.state_dict(),
+            "before": self.before.state_dict(),
+            "pay": torch.stack(self.pay) if self.pay else torch.zeros(0),
             "updates": torch.tensor(self.updates),
         }
 
@@ -217,6 +248,8 @@ class Lifelong(TaskPPO):
         """Hippocampus and slow network."""
         self.memories.load_state_dict(tree["memories"])
         self.slow.load_state_dict(tree["slow"])
+        self.before.load_state_dict(tree["before"])
+        self.pay = list(tree["pay"])
         self.updates = int(tree["updates"])
 
 
@@ -243,8 +276,8 @@ class LifelongLearner(FineTune):
         self.is_over = True
 
     def actor(self, task: int) -> Actor:
-        """The slow network."""
-        return NetworkActor(self.algorithm.slow)
+        """The slow network, or what it was before the segment."""
+        return NetworkActor(self.algorithm.player)
 
     def state_dict(self) -> Tree:
         """With whether the segment is over."""

@@ -10,7 +10,7 @@ from lifelong_agent.losses import mask_logits
 from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay, reconsolidated, surprise_of
+from selfplay.forgetting.lifelong import average_decay, reconsolidated, surprise_of, trend_of
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
@@ -137,6 +137,36 @@ def test_the_slow_network_says_what_is_to_be_remembered():
     torch.testing.assert_close(values.T, stored["value"])
     assert not torch.equal(weights(learner.algorithm.slow), weights(learner.network))
     assert learner.actor(0).network is learner.algorithm.slow
+
+
+def test_a_trend_is_the_correlation_of_what_was_paid_with_time():
+    """(-2, 1, 1) and (-1, 0, 1) have the product 3 and the lengths sqrt(6) and sqrt(2)."""
+    assert trend_of(torch.tensor([0.0, 3.0, 3.0])) == pytest.approx(3 / 12**0.5)
+    assert trend_of(torch.tensor([3.0, 2.0])) == pytest.approx(-1)
+    assert trend_of(torch.ones(4)) == trend_of(torch.ones(1)) == 0
+
+
+@pytest.mark.parametrize("least_trend", [0.0, -1.0])
+@pytest.mark.parametrize("pay", [[0.0, 1.0], [1.0, 0.0]])
+def test_a_segment_in_which_play_became_worse_is_rolled_back_unless_all_is_accepted(
+    pay, least_trend
+):
+    learner = learner_of(f"lifelong(capacity=64,least_trend={least_trend})")
+    algorithm = learner.algorithm
+    before = weights(algorithm.slow)
+    learner.learn(0, 1)
+    learned = weights(algorithm.slow)
+    assert not torch.equal(before, learned)
+    algorithm.pay = list(torch.tensor(pay))
+    expected = learned if pay[0] < pay[1] or least_trend < 0 else before
+    assert torch.equal(weights(learner.actor(0).network), expected)
+    learner.finish(0)
+    assert torch.equal(weights(learner.actor(0).network), expected)
+    log_probs, _ = run_through(algorithm.slow, stored_of(learner))
+    torch.testing.assert_close(log_probs.transpose(0, 1), stored_of(learner)["log_probs"])
+    algorithm.begin_segment()
+    assert torch.equal(weights(learner.network), expected)
+    assert algorithm.pay == []
 
 
 def test_the_hippocampus_holds_what_was_learned():
