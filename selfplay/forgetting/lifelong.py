@@ -82,8 +82,9 @@ class Lifelong(TaskPPO):
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
         least_trend: of what the segment's rollouts paid, for the slow network to accept what was
-            learned in it; below, it is rolled back to what it was before. -1 accepts everything;
-            by itself -1 for a network that began with new weights, and 0 for one that began trained.
+            learned in it; below, it is rolled back to what it was before. -1 accepts everything.
+            By itself -1 for a network that began with new weights, and 0.25 for one that began
+            trained, which chance alone reaches in one of eight segments of 24 rollouts.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -119,7 +120,7 @@ class Lifelong(TaskPPO):
         self.span, self.reconsolidation = span, reconsolidation
         self.surprise, self.soften = surprise, soften
         if least_trend is None:
-            least_trend = -1.0 if self.start is None else 0.0
+            least_trend = -1.0 if self.start is None else 0.25
         self.least_trend = least_trend
         self.updates, self.is_new = 0, False
         self.pay: list[Tensor] = []  # () each: mean reward of the segment's rollouts
