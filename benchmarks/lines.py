@@ -1,0 +1,87 @@
+"""What lines are worth: games lost to each stubborn opponent until one is not, without sleep.
+
+    python benchmarks/lines.py --game connect --opponents 40 --skip 40
+
+Every opponent beats the frozen agent, and is met by an agent with an empty memory. The knobs of
+`memory.lines` can be tried on some opponents and examined on others, with `--skip`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from itertools import islice
+
+from rich.console import Console
+
+import envs
+from lifelong_agent import LifelongAgent
+from memory.lines import Lines, LinesConfig
+from selfplay.adapt import play_live, winning_opponents
+from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
+from selfplay.seats import Player
+
+OUT = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Meetings(Options):
+    """Who is met, for how long, and with which knobs of `LinesConfig`."""
+
+    game: str = "connect"
+    """The game with its modifiers."""
+    opponents: int = 20
+    """How many are met."""
+    skip: int = 0
+    """Opponents that are passed over before."""
+    games: int = 20
+    """At most against each."""
+    liking: float = LinesConfig.liking
+    """As in `LinesConfig`."""
+    doubt: float = LinesConfig.doubt
+    """As in `LinesConfig`."""
+
+
+def losses(options: Meetings, seat: int, opponent: Player) -> int:
+    """Games lost until one is not; as many as are played if all are."""
+    agent = LifelongAgent.pretrained()
+    knobs = LinesConfig(liking=options.liking, doubt=options.doubt)
+    agent.lines = Lines(agent.hippocampus.store, knobs)
+    game = envs.make(options.game)
+    for lost in range(options.games):
+        if play_live(game, agent, seat, opponent) >= 0:
+            return lost
+    return options.games
+
+
+def main() -> None:
+    """The benchmark."""
+
+    def run() -> None:
+        options = parse(Meetings, None, "benchmarks/lines.py")
+        checked_output(options.json)
+        if min(options.opponents, options.games) < 1 or options.skip < 0:
+            raise ValueError("at least one opponent is met in at least one game")
+        network = LifelongAgent.pretrained().network
+        last = options.skip + options.opponents
+        found: dict[str, int] = {}
+        with progress_bar("meeting", options.opponents, "opponents") as tell:
+            everybody = winning_opponents(envs.make(options.game), network, options.seed)
+            for seat, opponent in islice(everybody, options.skip, last):
+                found[opponent.name] = losses(options, seat, opponent)
+                tell(len(found), f"{opponent.name} {found[opponent.name]}")
+        until = list(found.values())
+        report = {
+            "mean": statistics.mean(until),
+            "median": statistics.median(until),
+            "most": max(until),
+            "never": sum(lost == options.games for lost in until),
+        }
+        OUT.print(", ".join(f"{name} {value:g}" for name, value in report.items()))
+        write_json(options.json, report | {"losses": found})
+
+    guarded(run)
+
+
+if __name__ == "__main__":
+    main()
