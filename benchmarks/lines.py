@@ -9,7 +9,7 @@ Every opponent beats the frozen agent, and is met by an agent with an empty memo
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.console import Console
 import envs
 from lifelong_agent import LifelongAgent
 from memory.lines import Lines, LinesConfig
-from selfplay.adapt import play_live, winning_opponents
+from selfplay.adapt import play_game, play_live, winning_opponents
 from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
 from selfplay.seats import Player
 
@@ -42,16 +42,30 @@ class Meetings(Options):
     """As in `LinesConfig`."""
 
 
-def losses(options: Meetings, seat: int, opponent: Player) -> int:
-    """Games lost until one is not; as many as are played if all are."""
+@dataclass(frozen=True)
+class Meeting:
+    """How one opponent fared.
+
+    Attributes:
+        lost: games until one was not lost; all of them if there was none.
+        held_again: whether the next game, under another name, was not lost; None without such.
+    """
+
+    lost: int
+    held_again: bool | None
+
+
+def meet(options: Meetings, seat: int, opponent: Player) -> Meeting:
+    """Play until a game is not lost, and once more."""
     agent = LifelongAgent.pretrained()
     knobs = LinesConfig(liking=options.liking, doubt=options.doubt)
     agent.lines = Lines(agent.hippocampus.store, knobs)
     game = envs.make(options.game)
     for lost in range(options.games):
         if play_live(game, agent, seat, opponent) >= 0:
-            return lost
-    return options.games
+            opponent.name = "somebody"
+            return Meeting(lost, play_game(game, agent, seat, opponent) >= 0)
+    return Meeting(options.games, None)
 
 
 def main() -> None:
@@ -64,21 +78,23 @@ def main() -> None:
             raise ValueError("at least one opponent is met in at least one game")
         network = LifelongAgent.pretrained().network
         last = options.skip + options.opponents
-        found: dict[str, int] = {}
+        found: dict[str, Meeting] = {}
         with progress_bar("meeting", options.opponents, "opponents") as tell:
             everybody = winning_opponents(envs.make(options.game), network, options.seed)
             for seat, opponent in islice(everybody, options.skip, last):
-                found[opponent.name] = losses(options, seat, opponent)
-                tell(len(found), f"{opponent.name} {found[opponent.name]}")
-        until = list(found.values())
+                name = opponent.name
+                found[name] = meet(options, seat, opponent)
+                tell(len(found), f"{name} {found[name].lost}")
+        until = [meeting.lost for meeting in found.values()]
         report = {
             "mean": statistics.mean(until),
             "median": statistics.median(until),
             "most": max(until),
             "never": sum(lost == options.games for lost in until),
+            "held under another name": sum(bool(met.held_again) for met in found.values()),
         }
         OUT.print(", ".join(f"{name} {value:g}" for name, value in report.items()))
-        write_json(options.json, report | {"losses": found})
+        write_json(options.json, report | {"opponents": {n: asdict(m) for n, m in found.items()}})
 
     guarded(run)
 

@@ -42,8 +42,8 @@ class LinesConfig:
         most: games against one opponent that are looked at, the latest.
     """
 
-    liking: float = 0.03
-    doubt: float = 0.5
+    liking: float = 0.07
+    doubt: float = 1.0
     floor: float = 1e-4
     trust: float = 0.5
     share: float = 0.98

@@ -183,14 +183,14 @@ def test_a_person_under_another_name_is_met_with_what_they_taught(
 ) -> None:
     game = envs.make("connect")
     agent, control = LifelongAgent(network), LifelongAgent(network)
-    opponent = Stubborn(1)
+    opponent = Stubborn(7)
     while play_live(game, agent, 0, opponent) < 0:
         pass
-    known, disguised = Stubborn(1), Stubborn(1)
+    known, disguised = Stubborn(7), Stubborn(7)
     disguised.name = "somebody"
     assert play_game(game, agent, 0, known) >= 0
     assert play_game(game, agent, 0, disguised) >= 0
-    assert "Plays like stubborn:1" in " ".join(agent.end_game(1).notes)
+    assert "Plays like stubborn:7" in " ".join(agent.end_game(1).notes)
     assert play_game(game, control, 0, disguised) < 0
     (note,) = control.end_game(-1).notes
     assert note == "I have met somebody once: I won 0, drew 0 and lost 1."
