@@ -29,7 +29,7 @@ Codes = npt.NDArray[np.int64]
 class LinesConfig:
     """Where to leave a line that was lost.
 
-    Liking and doubt are what a logistic fit to 700 random branches of lost games gave, in `connect`
+    Liking and doubt are what a logistic fit to 730 random branches of lost games gave, in `connect`
     and `tron` alike (docs/memory.md): to be early counts in full, both opinions hardly at all.
 
     Attributes:
