@@ -196,7 +196,7 @@ class LifelongAgent:
         action = self._way.action(len(played), code)
         if action is not None or alike is None or self.lines.knows(game, opponent):
             return action
-        self._way = self.lines.way_on(game, alike, [(t.code, t.action) for t in played])
+        self._way = self.lines.way_on(game, alike, [(t.code, t.action) for t in played], code)
         return self._way.action(len(played), code)
 
     def _describe(self, frame: Tensor, percept: Percept, code: int) -> tuple[str, ...]:

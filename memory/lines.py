@@ -174,14 +174,20 @@ def promise(line: Line, lines: Collection[Line], config: LinesConfig) -> npt.NDA
 
 
 def _trust(line: Line, lines: Collection[Line]) -> float:
-    """Product over a line of the share of games that went on as it did, of those that came by."""
+    """Product over a line of the share of games that went on as it did, of those that came by.
+
+    A game that was over where this one went on was answered in another way, too, and so was one
+    that went on where this one was over.
+    """
     shared = np.array([line.shared(other) for other in lines])
+    lengths = np.array([len(other) for other in lines])
     left = Counter(
         int(ply)
         for ply, other in zip(shared, lines, strict=True)
-        if ply < min(len(line), len(other)) and line.actions[ply - 1] == other.actions[ply - 1]
+        if ply < max(len(line), len(other)) and line.actions[ply - 1] == other.actions[ply - 1]
     )
-    went = {ply: int((shared > ply).sum()) for ply in left}
+    over = (shared == len(line)) & (lengths == len(line))
+    went = {ply: int(((shared > ply) | over).sum()) for ply in left}
     return float(np.prod([went[ply] / (went[ply] + others) for ply, others in left.items()]))
 
 
@@ -206,16 +212,19 @@ class Lines:
         began = [line for line in self._of(game, opponent) if line.codes[0] == first]
         return choose_way(began, self.config)
 
-    def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]]) -> Way:
+    def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]], code: int) -> Way:
         """Where to go on in a game against somebody who turns out to be known.
 
         Args:
             game: the variant.
             opponent: whom they play like.
             played: situation and action of every decision of this game so far.
+            code: the situation that followed.
         """
-        began = [line for line in self._of(game, opponent) if line.begins(played)]
-        way = choose_way([line.after(len(played)) for line in began], self.config)
+        began = [
+            line.after(len(played)) for line in self._of(game, opponent) if line.begins(played)
+        ]
+        way = choose_way([line for line in began if line.codes[0] == code], self.config)
         codes, actions = (tuple(part) for part in zip(*played, strict=True)) if played else ((), ())
         return Way((*codes, *way.codes), (*actions, *way.actions), way.is_trial)
 

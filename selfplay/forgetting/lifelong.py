@@ -84,7 +84,8 @@ class Lifelong(TaskPPO):
         least_trend: of what the segment's rollouts paid, for the slow network to accept what was
             learned in it; below, it is rolled back to what it was before. -1 accepts everything.
             By itself -1 for a network that began with new weights, and 0.25 for one that began
-            trained, which chance alone reaches in one of eight segments of 24 rollouts.
+            trained. Pure chance reaches that in one of eight segments of 24 rollouts, and more
+            often where the agent wins, since games begin anew in each part (docs/forgetting.md).
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 

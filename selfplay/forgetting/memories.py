@@ -111,7 +111,8 @@ class Memories:
 
     def state_dict(self) -> Tree:
         """What is stored, up to the last place that was ever taken."""
-        used = int((self._segment != FREE).nonzero().max()) + 1 if self.unrolls else 0
+        taken = (self._segment != FREE).nonzero()
+        used = int(taken.max()) + 1 if len(taken) else 0
         return {
             "present": torch.tensor(self.present),
             "sum": self._sum,

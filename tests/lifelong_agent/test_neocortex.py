@@ -316,8 +316,8 @@ def make_practice(network: DualStreamNetwork, like: Trace, num: int, seed: int =
 def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not_fails() -> None:
     game, agent = envs.make("connect"), LifelongAgent.pretrained()
     seat, opponent = next(winning_opponents(game, agent.network, 0))
-    for _ in range(4):
-        play_live(game, agent, seat, opponent)
+    while play_live(game, agent, seat, opponent) < 0:
+        pass
     recalled = recollect(agent.hippocampus, "connect", opponent.name)
     practice = make_practice(agent.network, recalled[0], 300)
     cortex = Neocortex(copy.deepcopy(agent.network), NeocortexConfig())

@@ -75,6 +75,30 @@ def test_there_is_no_way_against_somebody_who_answers_in_another_way_each_time()
     assert choose_way([], PLAIN) == NO_WAY
 
 
+def test_an_answer_that_ended_the_game_is_another_answer() -> None:
+    """The opponent let one game go on and won the others at once, or the other way round."""
+    long, short = [1, 2, 3, 4, 5], [1, 2, 3]
+    won = a_line(1, long, [0] * 5, [0.5, 0.5])
+    cut = [a_line(-1, short, [0] * 3, [0.5, 0.5]) for _ in range(9)]
+    assert choose_way([won, *cut], PLAIN).is_trial  # the won line was reached once in ten games
+    assert choose_way([won, cut[0]], PLAIN).actions == (0,) * 5  # as likely as not
+    quick = a_line(1, short, [0] * 3, [0.5, 0.5])
+    slow = [a_line(-1, long, [0] * 5, [0.5, 0.5]) for _ in range(9)]
+    assert choose_way([quick, *slow], PLAIN).is_trial
+    assert choose_way([quick, quick, slow[0]], PLAIN).actions == (0,) * 3
+
+
+def test_in_the_middle_of_a_game_the_line_is_one_through_the_present_situation() -> None:
+    store = Store(None)
+    for situations in ([1, 2, 4], [1, 3, 5]):
+        store.write_game(make_episode(situations, 1, actions=[0, 0, 1]), {}, [], "v")
+    lines, codes = Lines(store), [make_trace(number).code for number in range(6)]
+    for second, third in ((2, 4), (3, 5)):
+        way = lines.way_on("connect", "ana", [(codes[1], 0)], codes[second])
+        assert way.codes == (codes[1], codes[second], codes[third])
+        assert way.action(2, codes[third]) == 1
+
+
 def test_lines_are_read_from_the_store_as_they_were_noted() -> None:
     store = Store(None)
     lines, first = Lines(store), make_trace(1).code
@@ -116,11 +140,11 @@ def test_a_known_line_is_gone_on_with_from_the_middle_of_a_game() -> None:
         store.write_game(make_episode([1, 2, 3], result, actions=actions), {}, [], "v")
     lines = Lines(store)
     codes = [trace.code for trace in make_episode([1, 2, 3], 1).traces]
-    way = lines.way_on("connect", "ana", [(codes[0], 1)])
+    way = lines.way_on("connect", "ana", [(codes[0], 1)], codes[1])
     assert [way.action(ply, codes[ply]) for ply in range(3)] == [1, 2, 3]
-    lost = lines.way_on("connect", "ana", [(codes[0], 0)])
+    lost = lines.way_on("connect", "ana", [(codes[0], 0)], codes[1])
     assert lost.is_trial
     assert lost.actions[1] != 1  # that was lost
-    assert lines.way_on("connect", "ana", [(codes[0], 3)]) == Way((codes[0],), (3,))
+    assert lines.way_on("connect", "ana", [(codes[0], 3)], codes[1]) == Way((codes[0],), (3,))
     assert lines.knows("connect", "ana")
     assert not lines.knows("connect", "ben")

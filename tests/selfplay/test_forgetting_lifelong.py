@@ -112,6 +112,14 @@ def test_memories_go_on_where_they_were_saved():
     assert torch.equal(again.draw(9)["n"], memories.draw(9)["n"])
 
 
+def test_memories_without_room_can_be_saved():
+    memories = memories_of(2)
+    remember(memories, 1.0, 2.0)
+    memories.begin_segment()
+    memories.begin_segment()  # three segments share two places
+    assert memories.state_dict()["unrolls"]["n"].shape == (0, 1)
+
+
 def test_unrolls_are_cut_from_the_middle_of_a_rollout_with_the_state_that_they_start_from():
     learner = learner_of("lifelong(capacity=64,unroll=4)")
     algorithm = learner.algorithm
