@@ -2,7 +2,8 @@
 
     python benchmarks/lines.py --game connect --opponents 40 --skip 40
 
-Every opponent beats the frozen agent, and is met by an agent with an empty memory. The knobs of
+Every opponent beats the frozen agent, and is met by an agent with an empty memory. Whoever is held
+comes once more under another name, to be known by their play. The knobs of
 `memory.lines` can be tried on some opponents and examined on others, with `--skip`.
 """
 

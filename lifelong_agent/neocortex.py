@@ -234,10 +234,8 @@ class Neocortex:
             self._set_rates(optimizer, share)
             lessons = night.draw(self.config.batch, generator)
             self._descend(optimizer, self._loss(lessons, self.config.batch // 2))
-            if (
-                torch.rand((), generator=generator, device=generator.device)
-                < self.config.average_often
-            ):
+            lot = torch.rand((), generator=generator, device=generator.device)
+            if lot < self.config.average_often:
                 self._average()
             longest_s = max(longest_s, time.monotonic() - started)
             late = (time.monotonic() - began) / max(deadline - began, 1e-9)

@@ -58,10 +58,10 @@ def surprise_of(advantages: Tensor, returns: Tensor) -> Tensor:
 
 def trend_of(pay: Tensor) -> float:
     """Of (K,) what each rollout paid: its correlation with time in [-1, 1]; 0 if nothing varies."""
-    time = torch.arange(len(pay), dtype=pay.dtype, device=pay.device)
-    both = torch.stack([pay - pay.mean(), time - time.mean()])
-    lengths = both.norm(dim=1).prod()
-    return float((both.prod(0).sum() / lengths).clamp(-1, 1)) if lengths > 0 else 0.0
+    if len(pay) < 2:
+        return 0.0
+    time = torch.arange(len(pay), device=pay.device).to(pay.dtype)
+    return float(torch.corrcoef(torch.stack([pay, time]))[0, 1].nan_to_num())
 
 
 class Lifelong(TaskPPO):
