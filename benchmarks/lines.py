@@ -19,7 +19,15 @@ import envs
 from lifelong_agent import LifelongAgent
 from memory.lines import Lines, LinesConfig
 from selfplay.adapt import play_game, play_live, winning_opponents
-from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
+from selfplay.cli import (
+    Options,
+    checked_device,
+    checked_output,
+    guarded,
+    parse,
+    progress_bar,
+    write_json,
+)
 from selfplay.seats import Player
 
 OUT = Console(highlight=False)
@@ -58,10 +66,11 @@ class Meeting:
 
 def meet(options: Meetings, seat: int, opponent: Player) -> Meeting:
     """Play until a game is not lost, and once more."""
-    agent = LifelongAgent.pretrained()
+    device = checked_device(options.device)
+    agent = LifelongAgent.pretrained(device=device)
     knobs = LinesConfig(liking=options.liking, doubt=options.doubt)
     agent.lines = Lines(agent.hippocampus.store, knobs)
-    game = envs.make(options.game)
+    game = envs.make(options.game, device)
     for lost in range(options.games):
         if play_live(game, agent, seat, opponent) >= 0:
             opponent.name = "somebody"
@@ -77,11 +86,13 @@ def main() -> None:
         checked_output(options.json)
         if min(options.opponents, options.games) < 1 or options.skip < 0:
             raise ValueError("at least one opponent is met in at least one game")
-        network = LifelongAgent.pretrained().network
+        device = checked_device(options.device)
+        network = LifelongAgent.pretrained(device=device).network
         last = options.skip + options.opponents
         found: dict[str, Meeting] = {}
         with progress_bar("meeting", options.opponents, "opponents") as tell:
-            everybody = winning_opponents(envs.make(options.game), network, options.seed)
+            game = envs.make(options.game, device)
+            everybody = winning_opponents(game, network, options.seed)
             for seat, opponent in islice(everybody, options.skip, last):
                 name = opponent.name
                 found[name] = meet(options, seat, opponent)

@@ -223,10 +223,11 @@ class Practise(Options):
 
     def run(self) -> None:
         """Practise."""
+        device = checked_device(self.device)
         if not self.minutes > 0 or not 1 <= self.plies <= 6:
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
         start = self.start or PRETRAINED
-        network, keys = load_network_and_keys(start)
+        network, keys = load_network_and_keys(start, device)
         known = tuple(name for name in trained_games(start) if ":" not in name)
         games = tuple(self.games.split(","))
         if self.batch < LEAST_BATCH * len(games):
@@ -235,7 +236,7 @@ class Practise(Options):
             )
         config = DrillConfig(
             plies=self.plies, num_games=self.batch, games=games, known=known,
-            learning_rate=self.learning_rate, precision=best_precision(),
+            learning_rate=self.learning_rate, precision=best_precision(device),
         )  # fmt: skip
         drill = Drill(network, config, self.seed)
         practised = list(dict.fromkeys(known + games))

@@ -72,14 +72,14 @@ def play_game(
     Returns:
         The agent's result: 1, 0 or -1.
     """
-    generator = Generator().manual_seed(seed)
+    generator = Generator(game.device).manual_seed(seed)
     state = game.init(1, generator)
-    opponent.reset(torch.ones(1, dtype=torch.bool))
-    own = torch.tensor([seat])
+    opponent.reset(torch.ones(1, dtype=torch.bool, device=game.device))
+    own = torch.tensor([seat], device=game.device)
     total = 0.0
     agent.begin_game(game.variant, opponent.name)
     while not bool(state.ended):
-        actions = torch.zeros(1, 2, dtype=torch.int64)
+        actions = torch.zeros(1, 2, dtype=torch.int64, device=game.device)
         if bool(state.to_move[0, seat]):
             decision = agent.act(
                 {
@@ -107,7 +107,7 @@ def alone(game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Play
 
     It is the same every time, with the chance of the rules that the agent's games have.
     """
-    generator = Generator().manual_seed(0)
+    generator = Generator(game.device).manual_seed(0)
     player = NetworkPlayer(network, "alone", greedy=True)
     results = play_out(game, game.init(1, generator), (player, opponent), seat, generator)
     return int(results.sign())
@@ -163,7 +163,7 @@ def adapt(
     """Play opponents that beat the frozen agent first, one after another, then all once more.
 
     Args:
-        game: the rules.
+        game: the rules, on the agent's device.
         agent: with its memory; it learns.
         config: whom it meets, and for how long it sleeps.
         progress: told after each game how the opponents have fared so far.

@@ -165,6 +165,7 @@ class Exploit(Options):
 
     def run(self) -> None:
         """Train."""
+        device = checked_device(self.device)
         if not 0 < self.target <= 1 or self.steps < 1:
             raise ValueError("the target is a score in (0, 1], and there must be at least 1 step")
         if self.exam_games < EXAM_LEAST or self.exam_games % 2:
@@ -174,7 +175,7 @@ class Exploit(Options):
         config = ExploitConfig(
             game=self.games, agent=self.agent, target=self.target, most_steps=self.steps,
             exam_games=self.exam_games, batch=self.batch, learning_rate=self.learning_rate,
-            seed=self.seed,
+            seed=self.seed, device=str(device),
         )  # fmt: skip
         with progress_bar("training", self.steps, "steps") as tell:
             score, steps = exploit(config, self.out, lambda now, s: tell(s, f"score {now:.2f}"))

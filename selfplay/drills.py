@@ -89,7 +89,7 @@ class Drill:
     """Games that go on while the network that plays them practises.
 
     Args:
-        network: is trained in place; keep a copy.
+        network: is trained in place, and where it is; keep a copy.
         config: how.
         seed: of all chance.
     """
@@ -99,17 +99,19 @@ class Drill:
         self.config, self.network = config, network
         self.before = copy.deepcopy(network).eval().requires_grad_(False)
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
-        self.generator = Generator().manual_seed(seed)
+        self.device = network.policy_head.weight.device
+        self.generator = Generator(self.device).manual_seed(seed)
         network.eyes.set_precision(config.precision)
         unpractised = [name for name in config.known if name not in config.games]
         self.arenas = Arenas(
             [arena for name in config.games for arena in self._practice(name)]
-            + [self._arena(envs.make(name), self._rows // 2, None) for name in unpractised]
+            + [self._arena(self._game(name), self._rows // 2, None) for name in unpractised]
         )
         self.teachers = TEACHERS | {"connect": judge_connect(config.plies)}
         self.held = self._rows_of(config.known).nonzero()[:, 0]
         self.taught = self._rows_of(config.games)
-        self.states = torch.zeros(self.arenas.num_rows, 2, network.state_size)
+        size = self.arenas.num_rows, 2, network.state_size
+        self.states = torch.zeros(size, device=self.device)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
     @property
@@ -117,8 +119,11 @@ class Drill:
         """Decisions at a time in each practised game."""
         return self.config.num_games // len(self.config.games)
 
+    def _game(self, name: str) -> envs.Game[Any]:
+        return envs.make(name, self.device)
+
     def _practice(self, name: str) -> list[Arena]:
-        game = envs.make(name)
+        game = self._game(name)
         players = [None, *[make_scripted(player) for player in OPPONENTS[game.name]]]
         return [self._arena(game, self._rows // len(players), player) for player in players]
 
@@ -129,8 +134,11 @@ class Drill:
 
     def _rows_of(self, games: tuple[str, ...]) -> Tensor:
         """(N,) bool: the rows of these games."""
-        arenas = self.arenas.arenas
-        return torch.cat([torch.full((a.num_rows,), a.game.variant in games) for a in arenas])
+        rows = [
+            torch.full((arena.num_rows,), arena.game.variant in games, device=self.device)
+            for arena in self.arenas.arenas
+        ]
+        return torch.cat(rows)
 
     def run(
         self,
@@ -165,7 +173,7 @@ class Drill:
     def step(self) -> float:
         """One tick of all games: judge the positions, learn from them, move on; the loss."""
         obs = self.arenas.observe()
-        rows = torch.arange(self.arenas.num_rows)
+        rows = torch.arange(self.arenas.num_rows, device=self.device)
         state = self.states[rows, obs.seat]
         keep = self.arenas.ask(self.teachers)
         matters = (obs.legal_actions & ~keep).any(1) & self.taught

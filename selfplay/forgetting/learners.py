@@ -19,7 +19,14 @@ from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Observation, Stream
 from lifelong_agent.policy import DualStreamNetwork, DualStreamPolicy
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
-from lifelong_agent.weights import check_tensors, load_network, load_optimizer, optimizer_tensors
+from lifelong_agent.weights import (
+    check_tensors,
+    flatten,
+    load_network,
+    load_optimizer,
+    optimizer_tensors,
+    unflatten,
+)
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.practice import Actor, spaces_of, training_stream
 from selfplay.forgetting.suites import Suite
@@ -139,7 +146,7 @@ class TaskPPO(LifelongPPO):
         return {}
 
     def load_extra_state(self, tree: Tree) -> None:
-        """Take it up."""
+        """Take it up; its tensors are on this algorithm's device."""
 
 
 class FineTune(Learner):
@@ -234,7 +241,9 @@ class FineTune(Learner):
         load_optimizer(self.algorithm.policy.optimizer, tree.get("optimizer", {}))
         self.algorithm.generator.set_state(tree["generator"])
         self.algorithm.num_timesteps = int(tree["steps"])
-        self.algorithm.load_extra_state(tree.get("extra", {}))
+        extra = flatten(tree.get("extra", {}))  # the others are taken over from the host
+        extra = {name: tensor.to(self.device) for name, tensor in extra.items()}
+        self.algorithm.load_extra_state(unflatten(extra))
 
 
 class FrozenCopies(FineTune):

@@ -35,6 +35,20 @@ def test_losses_are_counted_until_a_game_is_not_lost(monkeypatch, results, again
     assert names == ["somebody"] * (found.held_again is not None)
 
 
+@pytest.mark.gpu
+def test_an_opponent_is_met_on_cuda():
+    meeting = lines.meet(lines.Meetings(games=1, device="cuda"), 0, Stubborn(3))
+    assert meeting.lost in (0, 1)
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["lines.py", "--device", "cuda:99"])
+    with pytest.raises(SystemExit) as stop:
+        lines.main()
+    assert stop.value.code == 2
+    assert "no device 'cuda:99'" in capsys.readouterr().err
+
+
 def test_who_was_passed_over_is_not_met(monkeypatch, tmp_path):
     everybody = [(n % 2, Stubborn(n)) for n in range(5)]
     monkeypatch.setattr(lines, "winning_opponents", lambda *_: iter(everybody))

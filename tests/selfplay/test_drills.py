@@ -56,6 +56,15 @@ def test_games_are_practised_kept_or_new() -> None:
     assert math.isfinite(drill.step())
 
 
+@pytest.mark.gpu
+def test_a_network_on_cuda_practises_there() -> None:
+    config = DrillConfig(1, 96, games=("connect", "tron", "volley"), known=("connect",))
+    drill = Drill(DualStreamNetwork(SMALL).cuda(), config)
+    assert math.isfinite(drill.step())
+    assert drill.states.is_cuda
+    assert drill.arenas.arenas[0].game.device.type == "cuda"
+
+
 def test_practice_is_saved_in_the_end() -> None:
     drill = Drill(DualStreamNetwork(SMALL), DrillConfig(1, 32))
     saved: list[int] = []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lifelong_agent.weights import flatten
 from selfplay.__main__ import main
 from selfplay.forgetting import Evaluation, evaluate, find_suite
 from selfplay.forgetting import suites as suites_module
@@ -32,14 +33,14 @@ class PlugPulled(Exception):
     """The run is killed."""
 
 
-def evaluated(out, *methods, suite=SHORT, seeds=1):
+def evaluated(out, *methods, suite=SHORT, seeds=1, device="cpu"):
     if not (out / "suite.json").exists():
         Evaluation(suite, (), seeds, out)
         publish(out, suite)
-    return evaluate(suite, methods, seeds, out)
+    return evaluate(suite, methods, seeds, out, device)
 
 
-def interrupted(out, method, parts):
+def interrupted(out, method, parts, device="cpu"):
     """Killed after so many parts; what is left is on disk."""
     Evaluation(SHORT, (), 1, out)
     publish(out, SHORT)
@@ -50,7 +51,7 @@ def interrupted(out, method, parts):
             raise PlugPulled
 
     with pytest.raises(PlugPulled):
-        Evaluation(SHORT, (method,), 1, out).run(kill)
+        Evaluation(SHORT, (method,), 1, out, device).run(kill)
 
 
 def outcome(results, method):
@@ -94,6 +95,33 @@ def test_an_interrupted_run_gives_the_same_numbers_and_weights(tmp_path, monkeyp
     again = evaluated(tmp_path / "killed", method)
     assert torch.equal(seen[-1], last)
     assert outcome(again, method) == outcome(whole, method)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("parts", [2, 3])
+@pytest.mark.parametrize(
+    "method", ["finetune", "frozen_copies", "ewc", "clear(capacity=64)", "lifelong(capacity=64)"]
+)
+def test_a_run_on_cuda_goes_on_where_it_was_killed(method, parts, tmp_path, monkeypatch):
+    """What it takes up is what was saved; what it learns from there may differ in the last bit."""
+    interrupted(tmp_path, method, parts, "cuda")
+    read, learn, saved = Run._saved_learner, Run._learn_part, []
+
+    def read_and_note(self):
+        saved.append(read(self))
+        return saved[-1]
+
+    def compare_and_learn(self, part, learner, record):
+        for name, tensor in flatten(saved.pop() if saved else {}).items():
+            taken_up = flatten(learner.state_dict())[name]
+            assert torch.equal(taken_up.cpu(), tensor)
+            assert taken_up.is_cuda or not tensor.is_floating_point()  # counts, and chance
+        learn(self, part, learner, record)
+
+    monkeypatch.setattr(Run, "_saved_learner", read_and_note)
+    monkeypatch.setattr(Run, "_learn_part", compare_and_learn)
+    matrix = outcome(evaluated(tmp_path, method, device="cuda"), method)["matrix"]
+    assert np.isfinite(matrix).all()
 
 
 def test_what_is_done_is_not_done_again(finished, monkeypatch):

@@ -246,6 +246,17 @@ def test_a_method_of_ones_own_is_a_loss_and_a_name(monkeypatch):
     assert norms[1] < norms[0]
 
 
+def test_what_a_method_keeps_is_taken_up_on_its_device(monkeypatch):
+    """The host's tensors come from a file; no device is needed to see where they are sent."""
+    learner, heard = learner_of("finetune"), {}
+    monkeypatch.setattr(learner.algorithm, "load_extra_state", heard.update)
+    learner.device = torch.device("meta")
+    kept = {"springs": {"a.weight": torch.zeros(3)}, "pay": torch.zeros(2)}
+    learner.load_state_dict(learner.state_dict() | {"extra": kept})
+    assert heard["springs"]["a.weight"].is_meta
+    assert heard["pay"].is_meta
+
+
 def test_methods_are_split_at_commas_outside_brackets():
     text = "finetune, ewc(weight=5,decay=1),stable_baselines3:PPO(gamma=0.9,n_steps=8)"
     assert split_methods(text) == (

@@ -12,7 +12,15 @@ from envs import State
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from memory import SleepReport
 from selfplay.__main__ import main
-from selfplay.adapt import AdaptConfig, OpponentRecord, adapt, strangers, summary, survival
+from selfplay.adapt import (
+    AdaptConfig,
+    OpponentRecord,
+    adapt,
+    play_game,
+    strangers,
+    summary,
+    survival,
+)
 from selfplay.match import play_match
 from selfplay.metrics import Mean, Score, losses_until_broken, relapsed
 from selfplay.players import make_scripted
@@ -102,6 +110,28 @@ def test_adapt_sleeps_between_games_and_meets_strangers_without_learning_from_th
     assert 0 <= figures["strangers"]["score"] <= 1
     assert agent.hippocampus.store.count("games") == 3  # two, and the retest
     assert figures["opponents"][0]["name"] not in {one.name for _, one in strangers(0, 3)}
+
+
+@pytest.mark.gpu
+def test_adapt_plays_on_cuda(tmp_path: Path) -> None:
+    LifelongAgent(DualStreamNetwork(NetworkConfig())).save(tmp_path / "agent")
+    few = "--opponents 1 --games 1 --strangers 2 --sleep-s 0.5 --device cuda"
+    paths = ["--agent", str(tmp_path / "agent"), "--json", str(tmp_path / "out.json")]
+    main(["adapt", *few.split(), *paths])
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert len(figures["opponents"][0]["results"]) == 1
+    assert figures["strangers"]["games"] == 2
+
+
+@pytest.mark.gpu
+def test_an_agent_on_cuda_sleeps_over_what_it_won() -> None:
+    agent = LifelongAgent(DualStreamNetwork(NetworkConfig()).cuda())
+    game = envs.make("connect", "cuda")
+    for seed in range(3):
+        play_game(game, agent, seed % 2, Random(), seed)
+        agent.end_game(1.0)
+    report = agent.sleep(10.0)
+    assert "recent decisions off by" in report.reason or "rolled back" in report.reason
 
 
 def test_a_match_of_equals_is_even_and_counts_every_game() -> None:
@@ -207,6 +237,7 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["train", "--opponents", "nobody=0.1"], "unknown player 'nobody'"),
         (["practise", "--minutes", "0"], "minutes must be positive"),
         (["practise", "--start", "/nowhere"], "no agent at /nowhere"),
+        (["practise", "--device", "cuda:99"], "no device 'cuda:99'"),
         (["train", "--resume", "/nowhere"], "cannot read /nowhere/run.json"),
     ],
 )
