@@ -1,8 +1,9 @@
 """Gymnasium environments of one suite, made alike: one shape of observation, one set of actions.
 
-Images get the channels first, other observations become vectors, and all are padded with zeros to
-the largest of the suite. Actions beyond an environment's own are forbidden by `action_masks`; an
-algorithm that knows no masks and takes one takes it modulo the number of real ones.
+Images get the channels first and are stretched to 0..255, as `Converter` has it; other observations
+become vectors; all are padded with zeros to the largest of the suite. Actions beyond an
+environment's own are forbidden by `action_masks`; an algorithm that knows no masks and takes one
+takes it modulo the number of real ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from lifelong_agent.observations import Converter
 from selfplay.forgetting.suites import Suite, Task
 
 Seen = npt.NDArray[Any]
@@ -42,12 +44,12 @@ def common_spaces(tasks: Sequence[Task]) -> tuple[Shape, int]:
     """The shape that holds every task's observation, and the largest number of actions.
 
     Raises:
-        ValueError: if images and vectors are mixed.
+        ValueError: in one line, if images and vectors are mixed, or an image cannot be shown.
     """
     shapes, actions = [], []
     for task in tasks:
         env = make_env(task)
-        shapes.append(_shape_of(env.observation_space))
+        shapes.append(_shape_of(env.observation_space, task.game))
         assert isinstance(env.action_space, spaces.Discrete)
         actions.append(int(env.action_space.n))
         env.close()
@@ -63,15 +65,15 @@ def _image_space(space: spaces.Space[Any]) -> spaces.Box | None:
     return space if isinstance(space, spaces.Box) and len(space.shape) == 3 else None
 
 
-def _is_channels_first(space: spaces.Box) -> bool:
-    return int(np.argmin(space.shape)) == 0
-
-
-def _shape_of(space: spaces.Space[Any]) -> Shape:
+def _shape_of(space: spaces.Space[Any], name: str) -> Shape:
     image = _image_space(space)
     if image is None:
         return (spaces.flatdim(space),)
-    return image.shape if _is_channels_first(image) else (image.shape[2], *image.shape[:2])
+    try:
+        return Converter(image).obs_shape
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"cannot show what {name} gives: {reason}") from None
 
 
 class Alike(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -81,23 +83,22 @@ class Alike(gymnasium.Wrapper[Any, Any, Any, Any]):
         env: with `Discrete` actions.
         shape: of the observations, (C, H, W) uint8 or (size,) float32.
         num_actions: A.
-        gain: what pixels are multiplied by; booleans count as 0 and 255.
+        gain: what pixels, from 0 to 255 by then, are multiplied by.
     """
 
     def __init__(
         self, env: gymnasium.Env[Any, Any], shape: Shape, num_actions: int, gain: float = 1.0
     ) -> None:
         super().__init__(env)
-        self._image = _image_space(env.observation_space)
-        self._shape = shape
-        boolean = self._image is not None and self._image.dtype == np.bool_
-        self._gain = 255.0 if boolean else gain
+        image = _image_space(env.observation_space)
+        self._convert = None if image is None else Converter(image)
+        self._shape, self._gain = shape, gain
         assert isinstance(env.action_space, spaces.Discrete)
         self._own_actions, self._first = int(env.action_space.n), int(env.action_space.start)
         self.action_space = spaces.Discrete(num_actions)
         self.observation_space = (
             spaces.Box(-np.inf, np.inf, shape, np.float32)
-            if self._image is None
+            if image is None
             else spaces.Box(0, 255, shape, np.uint8)
         )
 
@@ -117,14 +118,13 @@ class Alike(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._show(seen), float(reward), terminated, truncated, info
 
     def _show(self, seen: Any) -> Seen:
-        if self._image is None:
+        if self._convert is None:
             flat = spaces.flatten(self.env.observation_space, seen)
             shown: Seen = np.zeros(self._shape, np.float32)
             shown[: len(flat)] = flat
             return shown
-        picture = np.asarray(seen["image"] if isinstance(seen, dict) else seen)
-        if not _is_channels_first(self._image):
-            picture = np.moveaxis(picture, -1, 0)
+        image = np.asarray(seen["image"] if isinstance(seen, dict) else seen)
+        picture = self._convert(image[None])[0].numpy()
         channels, height, width = picture.shape
         shown = np.zeros(self._shape, np.uint8)
         shown[:channels, :height, :width] = (picture * np.float32(self._gain)).clip(0, 255)

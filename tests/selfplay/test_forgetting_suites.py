@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 import envs
 from lifelong_agent.weights import read_json
+from selfplay.__main__ import main
 from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constants
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
@@ -147,13 +148,12 @@ def test_vectors_are_padded_and_foreign_actions_forbidden():
 
 
 class Picture(gymnasium.Env):
-    """A (5, 6, 2) image whose only bright cell is row 1, column 2, last channel."""
+    """An image, channels last, whose only bright cell is row 1, column 2, channel 1."""
 
-    def __init__(self, dtype, value):
-        high = 1 if dtype is np.bool_ else 255
-        self.observation_space = spaces.Box(0, high, (5, 6, 2), dtype)
+    def __init__(self, dtype, value, shape=(5, 6, 2), high=255):
+        self.observation_space = spaces.Box(0, high, shape, dtype)
         self.action_space = spaces.Discrete(2, start=3)
-        self.image = np.zeros((5, 6, 2), dtype)
+        self.image = np.zeros(shape, dtype)
         self.image[1, 2, 1] = value
 
     def reset(self, seed=None, options=None):
@@ -165,16 +165,34 @@ class Picture(gymnasium.Env):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "value", "gain", "shown"),
-    [(np.bool_, True, 1, 255), (np.uint8, 7, 20, 140), (np.uint8, 200, 2, 255)],
+    ("dtype", "value", "high", "gain", "shown"),
+    [
+        *((np.bool_, True, 1, 1, 255), (np.uint8, 7, 255, 20, 140), (np.uint8, 200, 255, 2, 255)),
+        *((np.float32, 0.5, 1, 1, 128), (np.float64, 0.1, 2, 2, 26), (np.int64, 3, 6, 1, 128)),
+    ],
 )
-def test_images_get_channels_first_and_are_made_bright(dtype, value, gain, shown):
-    env = Alike(Picture(dtype, value), (4, 8, 8), 5, gain)
+def test_images_get_channels_first_and_are_made_bright(dtype, value, high, gain, shown):
+    env = Alike(Picture(dtype, value, high=high), (4, 8, 8), 5, gain)
     obs, _ = env.reset()
     assert obs.shape == (4, 8, 8)
     assert obs.dtype == np.uint8
     assert np.argwhere(obs).tolist() == [[1, 1, 2]]
     assert obs[1, 1, 2] == shown
+
+
+def test_of_a_cube_the_last_axis_are_the_channels():
+    obs, _ = Alike(Picture(np.bool_, True, (10, 10, 10), 1), (10, 10, 10), 2).reset()
+    assert np.argwhere(obs).tolist() == [[1, 1, 2]]
+
+
+def test_an_image_without_bounds_is_refused_in_one_line(tmp_path, capsys):
+    gymnasium.register("test/Dazzling-v0", lambda: Picture(np.float32, 1, high=np.inf))
+    with pytest.raises(SystemExit) as stop:
+        main(["forgetting", "--suite", "gym:test/Dazzling-v0", "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert "cannot show what test/Dazzling-v0 gives: images of float32 need finite bounds" in said
+    assert "\n" not in said
 
 
 def test_actions_are_counted_from_the_first_of_the_environment():
