@@ -12,7 +12,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
-from selfplay.forgetting.learners import FineTune, TaskPPO, Tree
+from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.unrolls import Unrolls, cloning_loss, cut_out, run_through
 
 
@@ -127,9 +127,12 @@ class Clear(TaskPPO):
     normalised; beside PPO's normalised advantages, and with means, more is needed.
 
     Args:
-        capacity: decisions in the reservoir.
+        capacity: decisions in the reservoir, at least 1.
         policy_cloning: weight of KL(then || now).
-        value_cloning: weight of (V now - V then)^2.
+        value_cloning: weight of (V now - V then)^2; both are at least 0.
+
+    Raises:
+        ValueError: in one line, for other knobs.
 
     Source: Rolnick et al., arXiv:1811.11682, section 3.
     """
@@ -144,6 +147,8 @@ class Clear(TaskPPO):
         value_cloning: float = 0.25,
         **kwargs: Any,
     ) -> None:
+        check_knobs(1, whole=True, capacity=capacity)
+        check_knobs(0, policy_cloning=policy_cloning, value_cloning=value_cloning)
         super().__init__(*args, **kwargs)
         unrolls = max(1, capacity // self.config.num_steps)
         self.reservoir = Reservoir(unrolls, self.generator)

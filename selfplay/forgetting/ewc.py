@@ -12,7 +12,7 @@ from torch import Tensor
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Rollout
 from lifelong_agent.policy import sample
-from selfplay.forgetting.learners import FineTune, TaskPPO, Tree
+from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
 
 Named = Mapping[str, Tensor]
 
@@ -37,8 +37,11 @@ class EWC(TaskPPO):
     `spring_loss`, pull toward the weights at that moment.
 
     Args:
-        weight: lambda.
-        decay: gamma.
+        weight: lambda, at least 0.
+        decay: gamma, in [0, 1].
+
+    Raises:
+        ValueError: in one line, for other knobs.
 
     Source: Progress & Compress, arXiv:1805.06370, section 3.2.
     """
@@ -46,6 +49,8 @@ class EWC(TaskPPO):
     def __init__(
         self, *args: Any, weight: float = 1000.0, decay: float = 0.95, **kwargs: Any
     ) -> None:
+        check_knobs(0, weight=weight)
+        check_knobs(0, 1, decay=decay)
         self.weight, self.decay = weight, decay
         self.anchor: Named = {}
         self.stiffness: Named = {}

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from lifelong_agent.experience import Outcome, Rollout, Stream
 from lifelong_agent.policy import DualStreamNetwork
-from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree
+from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
 from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through
 
 LABELLED_AT_A_TIME = 64  # unrolls
+SHORTEST_SPAN = 1e-6  # a share of the updates: over none of them there is no average
 
 
 def average_decay(updates: int, slowest: float, span: float) -> float:
@@ -89,6 +90,9 @@ class Lifelong(TaskPPO):
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
+    Raises:
+        ValueError: in one line, for a knob that is no number, or out of its bounds.
+
     Source: of cloning in on-policy learning, arXiv:1811.11682, section 3; of a slow network that
     averages a fast one, arXiv:2201.12604.
     """
@@ -112,16 +116,24 @@ class Lifelong(TaskPPO):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if policy_cloning is None:
+            policy_cloning = 0.3 if self.start is None else 1.0
+        if least_trend is None:
+            least_trend = -1.0 if self.start is None else 0.25
+        check_knobs(0, whole=True, capacity=capacity)
+        check_knobs(1, whole=True, unroll=unroll)
+        check_knobs(0, replay=replay, soften=soften)
+        check_knobs(0, policy_cloning=policy_cloning, value_cloning=value_cloning)
+        check_knobs(0, 1, average=average, reconsolidation=reconsolidation)
+        check_knobs(SHORTEST_SPAN, 1, span=span)
+        check_knobs(-math.inf, math.inf, surprise=surprise)
+        check_knobs(-1, 1, least_trend=least_trend)
         self.unroll = min(unroll, self.config.num_steps)
         self.memories = Memories(capacity // self.unroll, self.generator)
         self.replay, self.average = replay, average
-        if policy_cloning is None:
-            policy_cloning = 0.3 if self.start is None else 1.0
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
         self.surprise, self.soften = surprise, soften
-        if least_trend is None:
-            least_trend = -1.0 if self.start is None else 0.25
         self.least_trend = least_trend
         self.updates, self.is_new = 0, False
         self.pay: list[Tensor] = []  # () each: mean reward of the segment's rollouts

@@ -291,6 +291,7 @@ def test_the_command_writes_a_report_of_one_piece(finished, tmp_path, monkeypatc
         (["--suite", "gym:NoSuch-v0"], "cannot make the environment 'NoSuch-v0'"),
         (["--suite", "gym:"], "must name Gymnasium environments"),
         (["--suite", "gym:Pendulum-v1"], "needs Discrete actions"),
+        (["--methods", "lifelong(unroll=0)"], "unroll must be a whole number from 1 on, not 0"),
         (["--seeds", "0"], "the number of seeds must be at least 1, not 0"),
         (["--seed", "-3"], "whole numbers from 0 on"),
         (["--steps", "0"], "must be positive"),

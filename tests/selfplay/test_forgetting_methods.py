@@ -289,6 +289,35 @@ def test_an_unknown_knob_is_named(name):
         learner_of(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("ewc(weight='x')", "weight must be a number from 0 on, not 'x'"),
+        ("ewc(weight=1e999)", "weight must be a number from 0 on, not inf"),
+        ("ewc(decay=2)", "decay must be a number from 0 to 1, not 2"),
+        ("clear(capacity=0)", "capacity must be a whole number from 1 on, not 0"),
+        ("clear(capacity=64.5)", "capacity must be a whole number from 1 on, not 64.5"),
+        ("clear(value_cloning=None)", "value_cloning must be a number from 0 on, not None"),
+        ("lifelong(unroll=0)", "unroll must be a whole number from 1 on, not 0"),
+        ("lifelong(capacity=-100)", "capacity must be a whole number from 0 on, not -100"),
+        ("lifelong-no-looks(capacity=-1)", "capacity must be a whole number from 0 on, not -1"),
+        ("lifelong(policy_cloning=-1)", "policy_cloning must be a number from 0 on, not -1"),
+        ("lifelong(span=0)", "span must be a number from 1e-06 to 1, not 0"),
+        ("lifelong(reconsolidation=1.5)", "reconsolidation must be a number from 0 to 1, not 1.5"),
+        ("lifelong(surprise='never')", "surprise must be a number from -inf to inf, not 'never'"),
+        ("lifelong(least_trend=2)", "least_trend must be a number from -1 to 1, not 2"),
+    ],
+)
+def test_a_knob_out_of_its_bounds_is_named_before_the_work(name, complaint):
+    with pytest.raises(ValueError, match=f"^{re.escape(complaint)}$"):
+        learner_of(name)
+
+
+def test_knobs_at_their_bounds_are_taken():
+    learner_of("lifelong(capacity=0,unroll=1,average=0,reconsolidation=1,surprise=1e999,span=1)")
+    learner_of("ewc(weight=0,decay=1)")
+
+
 def test_an_algorithm_that_cannot_take_the_spaces_says_so():
     with pytest.raises(ValueError, match="stable_baselines3:SAC cannot learn the tasks of tiny"):
         learner_of("stable_baselines3:SAC")
