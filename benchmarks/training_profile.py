@@ -9,6 +9,7 @@ another, and recorded), and of the optimiser's step; then a profile of one decis
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,6 +42,10 @@ class TrainingProfile(Options):
     """Decisions at a time."""
     minibatches: int | None = None
     """Parts of a pass."""
+    epochs: int = TrainConfig.epochs
+    """Passes over each rollout."""
+    compiled: bool | None = None
+    """Compile the network: by itself on CUDA."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the ventral stream."""
 
@@ -53,6 +58,8 @@ class TrainingProfile(Options):
             variants=self.variants,
             num_games=self.batch or usual[0],
             minibatches=self.minibatches or usual[1],
+            epochs=self.epochs,
+            compiled=device.type == "cuda" if self.compiled is None else self.compiled,
             precision=best_precision(device) if self.precision == "auto" else self.precision,
             device=str(device),
             seed=self.seed,
@@ -104,32 +111,46 @@ class TrainingProfile(Options):
         obs, algorithm = trainer.arenas.observe(), trainer.algorithm
         rows = torch.arange(len(obs.seat), device=obs.seat.device)
         with torch.no_grad():
-            state = algorithm.states[rows, obs.seat]
-            algorithm.policy.network(obs.frames, obs.legal_actions, state)
+            state, network = algorithm.states[rows, obs.seat], algorithm.policy.network
+            network(obs.frames, obs.legal_actions, state, network.eyes.glance(obs.frames))
 
     def _profile(self, trainer: Trainer) -> dict[str, float]:
         """Of one turn of all rows, and of one minibatch."""
         algorithm = trainer.algorithm
         rollout, part = algorithm.rollout, next(algorithm._minibatches())
         assert rollout is not None
-        kinds = [ProfilerActivity.CPU]
-        if algorithm.device.type == "cuda":
-            kinds.append(ProfilerActivity.CUDA)
-        with profile(activities=kinds) as seen, torch.no_grad():
-            algorithm._decide(0, trainer.arenas, rollout)
-            with torch.enable_grad():
-                algorithm._gradients(part)
-        spent: dict[str, tuple[int, float]] = {}
-        for event in seen.key_averages():
-            time = event.self_device_time_total or event.self_cpu_time_total
-            spent[event.key] = (event.count, time / 1000)
-        table = Table("what", "calls", "ms")
-        ordered = sorted(spent.items(), key=lambda item: -item[1][1])
-        copies = [item for item in ordered if item[0].startswith(("Memcpy", "cudaStreamSync"))]
-        for name, (calls, time) in [*ordered[:MOST_ROWS], *copies]:
-            table.add_row(name[:80], f"{calls:,}", f"{time:,.1f}")
-        OUT.print(table)
-        return {f"{name}, calls": calls for name, (calls, _) in copies}
+
+        def decide() -> None:
+            with torch.no_grad():
+                algorithm._decide(0, trainer.arenas, rollout)
+
+        copies: dict[str, float] = {}
+        for title, work in (
+            ("a decision of all rows", decide),
+            ("the gradients of a minibatch", lambda: algorithm._gradients(part)),
+        ):
+            spent = _spent(work, algorithm.device)
+            table = Table("what", "calls", "ms", title=title)
+            crossed = [item for item in spent if item[0].startswith(("Memcpy", "cudaStreamSync"))]
+            for name, calls, time in [*spent[:MOST_ROWS], *crossed]:
+                table.add_row(name[:80], f"{calls:,}", f"{time:,.2f}")
+            OUT.print(table)
+            copies |= {f"{title}: {name}, calls": calls for name, calls, _ in crossed}
+        return copies
+
+
+def _spent(work: Callable[[], object], device: torch.device) -> list[tuple[str, int, float]]:
+    """What work does: name, calls, and milliseconds of each, the longest first."""
+    kinds = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        kinds.append(ProfilerActivity.CUDA)
+    with profile(activities=kinds) as seen:
+        work()
+    found = [
+        (event.key, event.count, (event.self_device_time_total or event.self_cpu_time_total) / 1000)
+        for event in seen.key_averages()
+    ]
+    return sorted(found, key=lambda item: -item[2])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -225,8 +226,13 @@ class Circuits(nn.Module):
             if isinstance(part, Remembering):
                 sizes[block.name] = part.state_size
         self.output_size = widths[FEATURES]
+        self._turn: Turn = turn
         self.state_sizes = sizes
         self.state_size = sum(sizes.values())
+
+    def compile(self, **options: Any) -> None:
+        """Compile what is done in every step of `unroll`; `options` of `torch.compile`."""
+        self._turn = torch.compile(turn, **options)
 
     def forward(self, reading: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One decision: (N, I) and (N, state_size) to features (N, O) and the next state."""
@@ -254,7 +260,8 @@ class Circuits(nn.Module):
 
         def remember(name: str, block: Remembering, x: Tensor) -> Tensor:
             prepared = block.prepare(x).view(*shape, -1)
-            return block.read(scan(block.tick, prepared, banks[name], episode).flatten(0, 1))
+            echoes = scan(block.tick, prepared, banks[name], episode, self._turn)
+            return block.read(echoes.flatten(0, 1))
 
         return self.signals(readings.flatten(0, 1), remember)[FEATURES].view(*shape, -1)
 
@@ -276,9 +283,33 @@ class Circuits(nn.Module):
 
 
 Tick = Callable[[Tensor, Tensor], Tensor]
+Turn = Callable[[Tick, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
-def scan(tick: Tick, inputs: Tensor, bank: Tensor, episode: Episode) -> Tensor:
+def turn(
+    tick: Tick, x: Tensor, is_second: Tensor, goes_on: Tensor, first: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One decision in every row.
+
+    Args:
+        tick: (N, W), (N, S) -> (N, S).
+        x: (N, W) inputs.
+        is_second: (N, 1) bool, which seat decides.
+        goes_on: (N, 1), 0 where the game ends with it, else 1.
+        first: (N, S) state of the first seat before it.
+        second: the same of the other.
+
+    Returns:
+        (N, S) states: the deciding seat's, then both seats' before the next decision.
+    """
+    state = tick(x, torch.where(is_second, second, first))
+    first, second = torch.where(is_second, first, state), torch.where(is_second, state, second)
+    return state, first * goes_on, second * goes_on
+
+
+def scan(
+    tick: Tick, inputs: Tensor, bank: Tensor, episode: Episode, take_turn: Turn = turn
+) -> Tensor:
     """Apply `tick` along T with one state per seat.
 
     Args:
@@ -286,6 +317,7 @@ def scan(tick: Tick, inputs: Tensor, bank: Tensor, episode: Episode) -> Tensor:
         inputs: (T, N, W).
         bank: (N, 2, S) states before the first decision.
         episode: seats and endings.
+        take_turn: `turn`, or the same compiled.
 
     Returns:
         (T, N, S): the deciding seat's state after each decision.
@@ -295,8 +327,6 @@ def scan(tick: Tick, inputs: Tensor, bank: Tensor, episode: Episode) -> Tensor:
     goes_on = (~episode.ended).unsqueeze(-1).to(inputs.dtype)
     out = []
     for x, two, keep in zip(inputs.unbind(0), is_second.unbind(0), goes_on.unbind(0), strict=True):
-        state = tick(x, torch.where(two, second, first))
+        state, first, second = take_turn(tick, x, two, keep, first, second)
         out.append(state)
-        first = torch.where(two, first, state) * keep
-        second = torch.where(two, state, second) * keep
     return torch.stack(out)

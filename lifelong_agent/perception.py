@@ -11,6 +11,7 @@ knows any game or acts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -214,6 +215,17 @@ class Eyes(nn.Module):
     def set_precision(self, precision: str) -> None:
         """Choose the arithmetic, `float32` or `bfloat16`."""
         self._dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+
+    def compile(self, **options: Any) -> None:
+        """Compile what sees and what learns to look; `options` of `torch.compile`."""
+        super().compile(**options)
+        self.anticipation = torch.compile(self.anticipation, **options)  # type: ignore[method-assign]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies are not compiled."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        state.pop("anticipation", None)
+        return state
 
     def _arithmetic(self) -> torch.autocast:
         device = self.conspicuous.device.type

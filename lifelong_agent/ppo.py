@@ -28,6 +28,7 @@ from lifelong_agent.experience import (
     Rollout,
     Stream,
     VecEnvStream,
+    of_rows,
 )
 from lifelong_agent.policy import sample
 from lifelong_agent.recording import Recorded, overwrite
@@ -212,10 +213,10 @@ class LifelongPPO(StreamAlgorithm):
     def train(self) -> None:
         """Learn from the rollout: `epochs` passes of whole-row minibatches."""
         assert self.rollout is not None
+        assert self.stream is not None
+        advantages = self._advantages(self.rollout)  # in the mode, and the record, of acting
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        assert self.stream is not None
-        advantages = self._advantages(self.rollout)
         self.rollout.returns.copy_(advantages + self.rollout.value)
         self.rollout.advantage.copy_(losses.normalise(advantages, self.stream.groups))
         history: list[Tensor] = []
@@ -246,7 +247,9 @@ class LifelongPPO(StreamAlgorithm):
         assert self.stream is not None
         obs = self.stream.observe()
         rows = torch.arange(self.stream.num_rows, device=obs.seat.device)
-        thought = self.policy.network(obs.frames, obs.legal_actions, self.states[rows, obs.seat])
+        network = self.policy.network
+        glances = network.eyes.glance(obs.frames)
+        thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
         c = self.config
         return losses.generalised_advantages(
             rollout.reward, rollout.value, rollout.sign, rollout.ended, thought.value,
@@ -258,15 +261,18 @@ class LifelongPPO(StreamAlgorithm):
             order = torch.randperm(
                 self.n_envs, generator=self.generator, device=self.generator.device
             )
-            yield from order.chunk(self.config.minibatches)
+            num = self.config.minibatches
+            if order.is_cuda and len(order) > num:  # a record fits one size: a few rows sit it out
+                order = order[: len(order) // num * num]
+            yield from order.chunk(num)
 
     def _losses(
         self, rollout: Rollout, rows: Tensor, advantages: Tensor, returns: Tensor
     ) -> dict[str, Tensor]:
         c = self.config
         log_probs, value = self.policy.network.unroll(
-            rollout.frames[:, rows],
-            rollout.glances[:, rows],
+            of_rows(rollout.frames, rows),
+            of_rows(rollout.glances, rows),
             rollout.legal_actions[:, rows],
             self.start_states[rows],
             Episode(rollout.seat[:, rows], rollout.ended[:, rows]),
@@ -297,7 +303,7 @@ class LifelongPPO(StreamAlgorithm):
         after = slice(1, self.config.num_steps, GAZE_EVERY)
         goes_on = (rollout.sign[now, rows] > 0) & ~rollout.ended[now, rows]
         frames, glances, later = (
-            kept[steps, rows].flatten(0, 1)
+            of_rows(kept[steps], rows).flatten(0, 1)
             for kept, steps in (
                 (rollout.frames, now), (rollout.glances, now), (rollout.glances, after),
             )

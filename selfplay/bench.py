@@ -71,7 +71,7 @@ def bench_train(device: torch.device, seed: int, rollouts: int = 3) -> list[Row]
     num_games, minibatches = best_batch(device)
     config = TrainConfig(
         seed=seed, device=str(device), precision=best_precision(device),
-        num_games=num_games, minibatches=minibatches,
+        num_games=num_games, minibatches=minibatches, compiled=device.type == "cuda",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, Path(folder))
@@ -94,7 +94,8 @@ def _bare_network(algorithm: LifelongPPO) -> None:
     state = algorithm.states[:, 0].clone()
     with torch.no_grad():
         for t in range(len(rollout.frames)):
-            network(rollout.frames[t], rollout.legal_actions[t], state)
+            glances = network.eyes.glance(rollout.frames[t])
+            network(rollout.frames[t], rollout.legal_actions[t], state, glances)
     weights = {name: w.clone() for name, w in network.state_dict().items()}
     for rows in algorithm._minibatches():
         algorithm._descend(algorithm._gradients(rows)[-1])

@@ -49,8 +49,8 @@ class TrainConfig:
         snapshot_steps: learner decisions between snapshots.
         checkpoint_s: seconds between checkpoints.
         precision: arithmetic of the ventral stream.
-        compiled: whether the eyes are compiled, which takes a minute; on two cores without AVX-512
-            it was 20% slower.
+        compiled: whether the network is compiled, which takes a minute; on two cores without
+            AVX-512 it was 20% slower.
         seed: of all chance.
     """
 

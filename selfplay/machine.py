@@ -10,12 +10,14 @@ import torch
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
 TOP_PAD_BYTES = 64 << 20
 NEVER_TRIM = 2**31 - 1
+MOST_ROWS, ROWS_TOGETHER, MINIBATCHES = 49_152, 3072, 24
+BYTES_PER_ROW = 1_000_000  # of a rollout on CUDA, and what learning from it takes
 
 
 def best_precision(device: torch.device | None = None) -> str:
-    """`bfloat16` where the processor multiplies it natively, else `float32`; on CUDA TF32 does."""
+    """`bfloat16` where the processor multiplies it natively, else `float32`."""
     if device is not None and device.type == "cuda":
-        return "float32"
+        return "bfloat16"
     native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
         torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
@@ -25,9 +27,13 @@ def best_precision(device: torch.device | None = None) -> str:
 def best_batch(device: torch.device) -> tuple[int, int]:
     """Decisions at a time, and minibatches of each pass, that keep a device busy.
 
-    On CUDA a step of the games takes the host as long for one row as for some ten thousand.
+    On CUDA a step of the games takes nearly as long for one row as for some ten thousand; as many
+    as there is memory for.
     """
-    return (24_576, 24) if device.type == "cuda" else (256, 4)
+    if device.type != "cuda":
+        return 256, 4
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return min(MOST_ROWS, memory // BYTES_PER_ROW // ROWS_TOGETHER * ROWS_TOGETHER), MINIBATCHES
 
 
 def keep_freed_memory() -> bool:

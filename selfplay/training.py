@@ -57,6 +57,7 @@ class Trainer:
         keep_freed_memory()
         if torch.device(config.device).type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
+            torch.backends.cudnn.benchmark = True  # all shapes are fixed: the best kernel is sought
         self.config, self.out = config, out
         self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
@@ -82,7 +83,8 @@ class Trainer:
             self.network.load_state_dict(load_network(start, config.device).state_dict())
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         if config.compiled:
-            self.network.eyes.compile()
+            for part in (self.network.eyes, self.network.circuits):
+                part.compile(dynamic=False)
         self.met: list[Snapshot | None] = [None] * len(self.snapshot_arenas)
         self.saved_steps: int | None = None  # of the checkpoint on disk
 

@@ -230,6 +230,22 @@ def test_variants_share_a_part_of_their_game(tmp_path):
     assert set(trained_games(tmp_path)) == {*games, *single}
 
 
+@pytest.mark.parametrize(("given", "steps"), [([], 8), (["--steps", str(9 * ROLLOUT)], 9)])
+def test_a_run_that_is_resumed_goes_on_to_its_own_steps_unless_told_otherwise(
+    checkpoint, given, steps
+):
+    selfplay_command(["train", "--resume", str(checkpoint), *given])
+    assert read_json(checkpoint / "run.json")["steps"] == steps * ROLLOUT
+    assert read_json(checkpoint / "run.json")["config"]["steps"] == steps * ROLLOUT
+
+
+def test_a_new_run_has_twelve_million_steps_unless_told_otherwise(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("selfplay.__main__.Trainer.run", lambda self, _: asked.append(self.config))
+    selfplay_command(["train", "--out", str(tmp_path), "--batch", "32"])
+    assert asked[0].steps == 12_000_000
+
+
 # On a CUDA device.
 
 
@@ -368,8 +384,13 @@ def test_a_checkpoint_whose_files_do_not_belong_together_is_named(checkpoint, ch
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's own
-def test_compiled_eyes_see_the_same(tmp_path):
-    eyes = trained(tmp_path, compiled=True).network.eyes
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_compiled_eyes_see_the_same_and_copies_are_not_compiled(tmp_path):
+    trainer = trained(tmp_path, compiled=True)
+    eyes = trainer.network.eyes
+    copied = trainer.league.snapshots[0].network.eyes
+    assert copied._compiled_call_impl is None
+    assert copied.anticipation.__self__ is copied
     frames = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
     glances = eyes.glance(frames)
     with torch.no_grad():
