@@ -144,15 +144,15 @@ class Rollout:
         self.reward[t], self.ended[t], self.sign[t] = outcome.reward, outcome.ended, outcome.sign
 
 
-def of_rows(kept: Tensor, rows: Tensor) -> Tensor:
-    """What (M,) rows of a rollout saw: (T, N, ...) to (T, M, ...).
+def of_rows(kept: Tensor, rows: Tensor, steps: slice = slice(None)) -> Tensor:
+    """What (M,) rows of a rollout saw in S of its steps: (T, N, ...) to (S, M, ...).
 
-    As `kept[:, rows]`, which moves byte by byte; this moves whole frames, eight times as fast.
+    As `kept[steps, rows]`, which moves byte by byte; this moves whole frames, eight times as fast.
     """
-    steps = torch.arange(len(kept), device=rows.device)[:, None]
-    places = (steps * kept.shape[1] + rows).flatten()
+    first = torch.arange(len(kept), device=rows.device)[steps] * kept.shape[1]
+    places = (first[:, None] + rows).flatten()
     found = kept.flatten(0, 1).index_select(0, places)
-    return found.view(len(kept), len(rows), *kept.shape[2:])
+    return found.view(len(first), len(rows), *kept.shape[2:])
 
 
 class VecEnvStream:

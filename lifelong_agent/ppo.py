@@ -303,7 +303,7 @@ class LifelongPPO(StreamAlgorithm):
         after = slice(1, self.config.num_steps, GAZE_EVERY)
         goes_on = (rollout.sign[now, rows] > 0) & ~rollout.ended[now, rows]
         frames, glances, later = (
-            of_rows(kept[steps], rows).flatten(0, 1)
+            of_rows(kept, rows, steps).flatten(0, 1)
             for kept, steps in (
                 (rollout.frames, now), (rollout.glances, now), (rollout.glances, after),
             )

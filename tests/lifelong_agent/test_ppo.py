@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from lifelong_agent.experience import Observation, Outcome, VecEnvStream
+from lifelong_agent.experience import Observation, Outcome, VecEnvStream, of_rows
 from lifelong_agent.ppo import GAZE_EVERY, LifelongPPO, PPOConfig
 from tests.lifelong_agent.learners import (
     KNOBS,
@@ -368,3 +368,10 @@ def test_a_pole_is_balanced():
     algorithm.learn(100_000)
     mean, _ = evaluate_policy(algorithm, make_vec_env("CartPole-v1", 8, seed=1), 16)
     assert mean > 400
+
+
+def test_what_rows_saw_is_picked_out_of_a_rollout():
+    kept = torch.randint(0, 256, (7, 5, 2, 3), dtype=torch.uint8)
+    rows = torch.tensor([4, 0, 4])
+    assert torch.equal(of_rows(kept, rows), kept[:, rows])
+    assert torch.equal(of_rows(kept, rows, slice(1, 7, 3)), kept[1:7:3, rows])
