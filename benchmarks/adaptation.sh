@@ -4,8 +4,10 @@
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
-# repeated, so that the script can be stopped and started again. On one free core: connect and tron
-# half an hour each, volley four hours (a game has 3000 decisions), exploiters and the proofs an hour.
+# repeated, so that the script can be stopped and started again. A part that was stopped begins anew;
+# what an exploiter had learned by then is set aside in GAME-SEED.unfinished (the last time only). On
+# one free core: connect and tron half an hour each, volley four hours (a game has 3000 decisions),
+# exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/adaptation}
@@ -21,14 +23,23 @@ part() { # part NAME COMMAND...: unless it was done before
     mv "$json.partial" "$json"
 }
 
+exploiter() { # exploiter GAME SEED: trained in the folder GAME-SEED
+    local folder="$out/$1-$2"
+    if test -e "$folder" && ! test -e "$out/exploit-$1-$2.json"; then
+        echo "the exploiter $1-$2 was not finished: it begins anew" >&2
+        rm -rf "$folder.unfinished"
+        mv "$folder" "$folder.unfinished"
+    fi
+    part "exploit-$1-$2" -m selfplay exploit --games "$1" --target 0.7 --seed "$2" --out "$folder"
+}
+
 part connect -m selfplay adapt --game connect --opponents 60 --games 30
 part tron -m selfplay adapt --game tron --opponents 20 --games 30
 for game in connect tron; do
     folders=()
     for seed in 0 1; do
         folders+=("$out/$game-$seed")
-        part "exploit-$game-$seed" -m selfplay exploit --games "$game" --target 0.7 --seed "$seed" \
-            --out "$out/$game-$seed"
+        exploiter "$game" "$seed"
     done
     part "against-$game" -m selfplay adapt --game "$game" --against "${folders[@]}" --games 20 \
         --ladder-games 200

@@ -17,6 +17,8 @@ from selfplay import bench
 from selfplay.adapt_command import Adapt, Exploit
 from selfplay.cli import (
     Options,
+    check_batch,
+    check_new,
     checked_device,
     checked_output,
     progress_bar,
@@ -33,7 +35,7 @@ from selfplay.players import make_player
 from selfplay.training import TrainConfig, Trainer
 
 OUT = Console()
-LEAST_BATCH = 32
+STEPS = 12_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +46,10 @@ class Train(Options):
     """Comma-separated games with their modifiers."""
     variants: float = 0.0
     """Share of the decisions that goes to each game's variants with one modifier more."""
-    steps: int = 12_000_000
-    """Learner decisions in all."""
+    steps: int | None = None
+    """Learner decisions in all; 12,000,000, or as many as the run that is resumed was to have."""
     out: Path = Path("runs/train")
-    """Folder of the run: checkpoints and TensorBoard."""
+    """Folder of the run, a new one: checkpoints and TensorBoard."""
     resume: Path | None = None
     """Continue the run in this folder exactly where it stopped."""
     start: Path | None = None
@@ -84,14 +86,13 @@ class Train(Options):
     def run(self) -> None:
         """Train."""
         device = checked_device(self.device)
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
         if not 0 <= self.variants < 1:
             raise ValueError(f"the variants' share must be in [0, 1), not {self.variants}")
         usual = best_batch(device)
         batch = usual[0] if self.batch is None else self.batch
-        if batch < LEAST_BATCH:
-            raise ValueError(f"a batch is at least {LEAST_BATCH} decisions, not {batch}")
+        check_batch(batch)
         minibatches = usual[1] if self.minibatches is None else self.minibatches
         if not (1 <= minibatches <= batch and self.epochs >= 1):
             raise ValueError(
@@ -99,8 +100,10 @@ class Train(Options):
                 "at least one of each, and a decision in each"
             )
         if self.resume is not None:
-            trainer = Trainer.resume(self.resume, steps=self.steps)
+            changes = {} if self.steps is None else {"steps": self.steps}
+            trainer = Trainer.resume(self.resume, **changes)
         else:
+            check_new(self.out, f"go on with --resume {self.out}, or choose another folder")
             config = TrainConfig(
                 games=tuple(self.games.split(",")),
                 variants=self.variants,
@@ -110,7 +113,7 @@ class Train(Options):
                 lessons=self.lessons,
                 lesson_floor=self.lesson_floor,
                 taught=_taught(self.taught),
-                steps=self.steps,
+                steps=STEPS if self.steps is None else self.steps,
                 num_games=batch,
                 epochs=self.epochs,
                 minibatches=minibatches,
@@ -209,7 +212,7 @@ class Practise(Options):
     start: Path | None = None
     """The network's folder; the shipped one if left out."""
     out: Path = Path("runs/drilled")
-    """Where the drilled network goes."""
+    """Where the drilled network goes, a new folder."""
     minutes: float = 10.0
     """For how long."""
     games: str = "connect"
@@ -226,14 +229,12 @@ class Practise(Options):
         device = checked_device(self.device)
         if not self.minutes > 0 or not 1 <= self.plies <= 6:
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
+        check_new(self.out, "choose another folder")
         start = self.start or PRETRAINED
         network, keys = load_network_and_keys(start, device)
         known = tuple(name for name in trained_games(start) if ":" not in name)
         games = tuple(self.games.split(","))
-        if self.batch < LEAST_BATCH * len(games):
-            raise ValueError(
-                f"a batch is at least {LEAST_BATCH} decisions a game, not {self.batch}"
-            )
+        check_batch(self.batch, len(games))
         config = DrillConfig(
             plies=self.plies, num_games=self.batch, games=games, known=known,
             learning_rate=self.learning_rate, precision=best_precision(device),

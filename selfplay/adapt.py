@@ -195,7 +195,7 @@ def adapt(
         progress(so_far([record for record, _ in met]))
     return {
         "longest_sleep_s": longest_s,
-        "strangers": {"games": len(unmet), **compared(new, before)},
+        "strangers": {"games": len(unmet), **compared(new, before, "frozen_score")},
         **summary([record for record, _ in met], config.num_games),
     }
 
@@ -218,12 +218,12 @@ def slept(agent: LifelongAgent, budget_s: float) -> float:
     return time.monotonic() - started
 
 
-def compared(results: list[int], frozen: list[int]) -> dict[str, Any]:
-    """Scores of the agent and of the frozen one, and the interval of their difference, by pairs."""
-    differences = [(ours - theirs) / 2 for ours, theirs in zip(results, frozen, strict=True)]
+def compared(results: list[int], others: list[int], name: str) -> dict[str, Any]:
+    """Two scores, the second by its name, and the interval of their difference, by pairs."""
+    differences = [(ours - theirs) / 2 for ours, theirs in zip(results, others, strict=True)]
     return {
         "score": score_of(results),
-        "frozen_score": score_of(frozen),
+        name: score_of(others),
         "difference_ci95": list(Mean.of(differences).ci95),
     }
 

@@ -17,7 +17,14 @@ from rich.table import Table
 import envs
 from lifelong_agent import LifelongAgent
 from selfplay.adapt import AdaptConfig, adapt
-from selfplay.cli import Options, checked_device, progress_bar, write_json
+from selfplay.cli import (
+    Options,
+    check_batch,
+    check_new,
+    checked_device,
+    progress_bar,
+    write_json,
+)
 from selfplay.exploiters import (
     EXAM_LEAST,
     ExploitConfig,
@@ -137,7 +144,7 @@ def _show_encounters(result: dict[str, Any]) -> None:
     low, high = ladder["difference_ci95"]
     OUT.print(
         f"scripted players, {ladder['games']} games before and after: score "
-        f"{ladder['frozen_score']:.3f}, then {ladder['score']:.3f}, the difference in "
+        f"{ladder['before']:.3f}, then {ladder['score']:.3f}, the difference in "
         f"[{low:+.3f}, {high:+.3f}]"
     )
 
@@ -149,7 +156,7 @@ class Exploit(Options):
     games: str = ExploitConfig.game
     """The game with its modifiers."""
     out: Path = Path("runs/exploiter")
-    """Folder of the exploiter."""
+    """Folder of the exploiter, a new one."""
     agent: Path | None = None
     """The folder of the agent that is exploited; the shipped one if left out."""
     target: float = ExploitConfig.target
@@ -172,6 +179,8 @@ class Exploit(Options):
             raise ValueError(f"an examination has at least {EXAM_LEAST} games, an even number")
         if envs.make(self.games).name not in LADDERS:
             raise ValueError(f"known games are {', '.join(LADDERS)}")
+        check_batch(self.batch)
+        check_new(self.out, "choose another folder")
         config = ExploitConfig(
             game=self.games, agent=self.agent, target=self.target, most_steps=self.steps,
             exam_games=self.exam_games, batch=self.batch, learning_rate=self.learning_rate,

@@ -18,6 +18,9 @@ from memory.command_line import parse as parse
 from memory.command_line import run_command as run_command
 from memory.command_line import write_json as write_json
 
+LEAST_BATCH = 32
+KEPT = ("network.json", "network.safetensors", "run.json", "run.safetensors")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -29,6 +32,27 @@ class Options:
     """cpu or cuda."""
     json: Path | None = None
     """Where to write the result as JSON."""
+
+
+def check_new(folder: Path, advice: str) -> None:
+    """Complain before the work if a folder holds a network or a run, which would be lost.
+
+    Args:
+        folder: where a command is to leave its own.
+        advice: what to do instead.
+
+    Raises:
+        ValueError: in one line, with the advice.
+    """
+    if any((folder / name).exists() for name in KEPT):
+        raise ValueError(f"{folder} holds a network already: {advice}")
+
+
+def check_batch(batch: int, num_games: int = 1) -> None:
+    """Raise `ValueError` for fewer decisions at a time than `num_games` games need."""
+    least = LEAST_BATCH * num_games
+    if batch < least:
+        raise ValueError(f"a batch is at least {least} decisions, not {batch}")
 
 
 @contextlib.contextmanager

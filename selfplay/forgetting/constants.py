@@ -19,7 +19,7 @@ from lifelong_agent.weights import read_json, write_atomically
 from selfplay.forgetting.metrics import Array, area, normalise
 from selfplay.forgetting.practice import RandomActor, score
 from selfplay.forgetting.runner import Record
-from selfplay.forgetting.suites import SUITES, Suite
+from selfplay.forgetting.suites import GYM, SUITES, Suite, find_suite
 
 PUBLISHED = Path(__file__).parent.parent / "data"
 RANDOM_GAMES = 4  # times as many for a random player, which costs little
@@ -112,7 +112,10 @@ def constants_of(
     command = (
         f"python -m selfplay forgetting --suite {suite.name} --methods none --seeds {len(seeds)}"
     )
-    declared = SUITES.get(suite.name, suite)
+    if seeds[0]:
+        command += f" --seed {seeds[0]}"
+    is_gym = suite.name.startswith(GYM)
+    declared = find_suite(suite.name) if is_gym else SUITES.get(suite.name, suite)
     for term in ("steps", "start"):
         if getattr(suite, term) != getattr(declared, term):
             command += f" --{term} {getattr(suite, term)}"

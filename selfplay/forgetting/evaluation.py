@@ -30,6 +30,7 @@ from selfplay.forgetting.constants import (
 )
 from selfplay.forgetting.learners import Scratch
 from selfplay.forgetting.methods import make_learner
+from selfplay.forgetting.practice import spaces_of
 from selfplay.forgetting.results import MethodResults, Results
 from selfplay.forgetting.runner import Record, Run
 from selfplay.forgetting.suites import Suite, check_suite, find_suite
@@ -67,6 +68,7 @@ class Evaluation:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds must be different whole numbers from 0 on: {self.seeds}")
         check_suite(self.suite)
+        spaces_of(self.suite)  # complains of an environment that cannot be made
         self.in_sequence = {
             name: make_learner(name, self.suite, 0, self.device).in_sequence
             for name in dict.fromkeys(self.methods)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from stable_baselines3.common.logger import Logger
 from torch import Generator, Tensor
 
 from lifelong_agent.circuits import Episode
@@ -33,6 +34,11 @@ from selfplay.forgetting.practice import Actor, spaces_of, training_stream
 from selfplay.forgetting.suites import Suite
 
 Tree = dict[str, Any]
+
+
+def no_logger() -> Logger:
+    """A logger that writes nowhere; SB3's own leaves a folder behind for each learner."""
+    return Logger(folder=None, output_formats=[])
 
 
 def check_knobs(
@@ -201,6 +207,7 @@ class FineTune(Learner):
         )
         algorithm._set_spaces(*spaces_of(suite))
         algorithm._setup_model()
+        algorithm.set_logger(no_logger())
         return algorithm
 
     @property

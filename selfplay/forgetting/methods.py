@@ -38,8 +38,15 @@ METHODS: dict[str, Maker] = {
 
 
 def split_methods(text: str) -> tuple[str, ...]:
-    """Split at the commas that stand outside brackets: `ewc(weight=1,decay=1),joint`."""
-    return tuple(filter(None, re.split(r",(?![^(]*\))", text.replace(" ", ""))))
+    """Split at the commas that stand outside all brackets: `ewc(weight=(1,2),decay=1),joint`."""
+    parts, depth = [""], 0
+    for sign in text.replace(" ", ""):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return tuple(filter(None, parts))
 
 
 def find_method(name: str) -> Maker:

@@ -74,14 +74,15 @@ def backward_transfer(scores: Array, order: Sequence[int]) -> float:
 
 
 def forward_transfer(areas: Array, scratch: Array, order: Sequence[int]) -> float:
-    """mean_j (area of j in segment first(j) - area of j from scratch) over first(j) > 0.
+    """mean_j (area of j in segment first(j) - area of j alone) over first(j) > 0.
 
-    Continual World (arXiv:2105.10919, section 4.2) also divides by 1 - the area from scratch; that
-    is left out, since it may be next to 0.
+    Continual World (arXiv:2105.10919, section 4.2) also divides by 1 - the area alone; that is left
+    out, since it may be next to 0.
 
     Args:
         areas: (N,) `area` of each segment's own task.
-        scratch: (T,) `area` of training on each task alone from new weights.
+        scratch: (T,) `area` of training on each task alone, from the weights that the suite starts
+            with, new or trained.
         order: (N,) tasks.
     """
     return _mean([areas[i] - scratch[j] for j, i in _first(order).items() if i > 0])

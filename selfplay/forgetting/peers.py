@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 
 from envs.opponents import choose
 from lifelong_agent.experience import Observation
-from selfplay.forgetting.learners import Learner, Tree
+from selfplay.forgetting.learners import Learner, Tree, no_logger
 from selfplay.forgetting.practice import Actor, spaces_of, training_env
 from selfplay.forgetting.suites import Suite
 
@@ -82,14 +82,16 @@ class Peer(Learner):
 
     Args:
         suite: the terms; rows and steps are its, the knobs of learning are the algorithm's own,
-            except that on-policy rollouts are as long as ours.
+            except that on-policy rollouts are as long as ours. Others have to fit a whole number
+            of times into a part, or more would be learned from than by everybody else.
         seed: of all chance; SB3 draws from the global generators, so these are seeded.
         device: where it computes.
         name: `module:Class`.
         **knobs: for its constructor, such as `policy` or `learning_rate`.
 
     Raises:
-        ValueError: in one line, if it cannot take the observations or the knobs.
+        ValueError: in one line, if it cannot take the observations or the knobs, or a part holds
+            no whole number of its rollouts.
     """
 
     def __init__(
@@ -105,9 +107,18 @@ class Peer(Learner):
         env = training_env(suite, suite.tasks[0], seed)
         try:
             self.algorithm = kind(policy, env, seed=seed, device=device, **knobs)
+            self._check_rollouts()
         except (AssertionError, TypeError, ValueError, KeyError) as error:
             reason = str(error).partition("\n")[0]
             raise ValueError(f"{name} cannot learn the tasks of {suite.name}: {reason}") from None
+        self.algorithm.set_logger(no_logger())
+
+    def _check_rollouts(self) -> None:
+        steps = self.suite.part_steps // self.suite.num_rows
+        if isinstance(self.algorithm, OnPolicyAlgorithm):
+            own = self.algorithm.n_steps
+            if own < 1 or steps % own:
+                raise ValueError(f"n_steps must divide the {steps} steps of a part, not be {own}")
 
     def learn(self, task: int, seed: int) -> None:
         """The algorithm's own `learn`, in new games."""
@@ -144,5 +155,6 @@ class Peer(Learner):
         files = {name: io.BytesIO(part.numpy().tobytes()) for name, part in tree.items()}
         env = self.algorithm.get_env()
         self.algorithm = type(self.algorithm).load(files["algorithm"], env, device=self.device)
+        self.algorithm.set_logger(no_logger())
         if isinstance(self.algorithm, OffPolicyAlgorithm):
             self.algorithm.load_replay_buffer(files["buffer"])

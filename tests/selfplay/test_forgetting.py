@@ -289,6 +289,7 @@ def test_the_command_writes_a_report_of_one_piece(finished, tmp_path, monkeypatc
         (["--methods", "rehearsal"], "unknown method 'rehearsal'"),
         (["--methods", "stable_baselines3:PPPO"], "no Stable-Baselines3 algorithm 'PPPO'"),
         (["--suite", "gym:NoSuch-v0"], "cannot make the environment 'NoSuch-v0'"),
+        (["--suite", "gym:NoSuch-v0", "--methods", "none"], "cannot make the environment"),
         (["--suite", "gym:"], "must name Gymnasium environments"),
         (["--suite", "gym:Pendulum-v1"], "needs Discrete actions"),
         (["--methods", "lifelong(unroll=0)"], "unroll must be a whole number from 1 on, not 0"),

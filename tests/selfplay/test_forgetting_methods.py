@@ -266,6 +266,14 @@ def test_methods_are_split_at_commas_outside_brackets():
     )
 
 
+def test_methods_are_not_split_inside_nested_brackets():
+    assert split_methods("lifelong(a=(1,2)),ewc") == ("lifelong(a=(1,2))", "ewc")
+    assert split_methods("ewc(d=5,b={'c':[3,4]},a=(1,2)),ewc") == (
+        "ewc(d=5,b={'c':[3,4]},a=(1,2))",
+        "ewc",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
@@ -323,6 +331,33 @@ def test_an_algorithm_that_cannot_take_the_spaces_says_so():
         learner_of("stable_baselines3:SAC")
     with pytest.raises(ValueError, match=r"cannot learn the tasks of tiny: .*n_stops"):
         learner_of("stable_baselines3:PPO(n_stops=3)")
+
+
+@pytest.mark.parametrize("steps", [3, 5, 16])
+def test_an_algorithm_whose_rollouts_would_overrun_a_part_is_refused(steps):
+    with pytest.raises(ValueError, match=f"must divide the 8 steps of a part, not be {steps}"):
+        learner_of(f"stable_baselines3:A2C(n_steps={steps})")
+
+
+@pytest.mark.parametrize("steps", [2, 4, 8])
+def test_an_algorithm_with_rollouts_of_its_own_learns_from_as_many_decisions(steps):
+    learner = learner_of(f"stable_baselines3:A2C(policy='MlpPolicy',n_steps={steps})")
+    learner.learn(0, 1)
+    learner.learn(1, 2)
+    assert learner.algorithm.num_timesteps == 2 * TINY.part_steps
+
+
+@pytest.mark.parametrize(
+    "name", ["finetune", "lifelong", "stable_baselines3:A2C(policy='MlpPolicy')"]
+)
+def test_learners_leave_no_folders_behind(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    learner = learner_of(name)
+    learner.learn(0, 1)
+    again = learner_of(name)
+    again.load_state_dict(learner.state_dict())
+    again.learn(0, 2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_suite_can_begin_with_the_weights_of_an_agent():

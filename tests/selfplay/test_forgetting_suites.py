@@ -73,6 +73,14 @@ def test_constants_name_the_command_that_measured_them_with_other_terms_than_the
     assert said[0] == f"{said[1]} --steps 100 --start shipped"
 
 
+def test_constants_name_the_first_seed_and_the_steps_of_any_suite():
+    suite = dataclasses.replace(find_suite("gym:CartPole-v1"), steps=100)
+    nothing = Record(curves=[[1.0]])
+    called = "python -m selfplay forgetting --suite gym:CartPole-v1 --methods none --seeds 2"
+    said = constants_of(suite, (0.0,), [nothing, nothing], (3, 4)).command
+    assert said == f"{called} --seed 3 --steps 100"
+
+
 def test_quick_fits_into_ten_minutes_for_two_methods():
     """800 decisions a second; the two methods, and the constants as if they were a third."""
     suite = SUITES["quick"]

@@ -235,6 +235,7 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["train", "--opponents", "random=0.9"], "at most 0.8"),
         (["train", "--batch", "0"], "at least 32 decisions, not 0"),
         (["train", "--opponents", "nobody=0.1"], "unknown player 'nobody'"),
+        (["practise", "--batch", "63", "--games", "connect,tron"], "at least 64 decisions, not 63"),
         (["practise", "--minutes", "0"], "minutes must be positive"),
         (["practise", "--start", "/nowhere"], "no agent at /nowhere"),
         (["practise", "--device", "cuda:99"], "no device 'cuda:99'"),
@@ -242,8 +243,13 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_ends_in_one_line_and_exit_code_two(
-    args: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    args: list[str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # no run lies here that a command would be afraid to lose
     with pytest.raises(SystemExit) as stop:
         main(args)
     assert stop.value.code == 2
@@ -252,3 +258,25 @@ def test_bad_input_ends_in_one_line_and_exit_code_two(
     assert len(lines) == 1
     assert says in lines[0]
     assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize("held", ["network.json", "run.json", "run.safetensors"])
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("train", "go on with --resume {out}, or choose another folder"),
+        ("exploit", "choose another folder"),
+        ("practise", "choose another folder"),
+    ],
+)
+def test_no_command_overwrites_a_network(
+    command: str, advice: str, held: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / held).write_text("of days")
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    complaint = f"error: {tmp_path} holds a network already: {advice.format(out=tmp_path)}\n"
+    assert capsys.readouterr().err == complaint
+    assert [path.name for path in tmp_path.iterdir()] == [held]
+    assert (tmp_path / held).read_text() == "of days"

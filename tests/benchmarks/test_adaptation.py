@@ -1,0 +1,37 @@
+"""The script that repeats the figures of adaptation, with a stand-in for what takes hours."""
+
+import os
+import subprocess
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "adaptation.sh"
+STAND_IN = """#!/usr/bin/env bash
+echo "$*" >> "$FOLDER/calls"
+while test $# -gt 1; do
+    case $1 in --out) mkdir "$2"; echo "$CALL" > "$2/network.json";; --json) touch "$2";; esac
+    if test "$1 $2" = "--out $FOLDER/connect-1" && test "$CALL" != third; then exit 2; fi
+    shift
+done
+"""
+
+
+def call(folder: Path, name: str) -> int:
+    python = folder / "python"
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+    given = {"PYTHON": str(python), "FOLDER": str(folder), "CALL": name}
+    return subprocess.run(["bash", SCRIPT, folder], env=os.environ | given, check=False).returncode
+
+
+def test_an_exploiter_that_was_stopped_begins_anew_and_what_is_done_is_not_repeated(
+    tmp_path: Path,
+) -> None:
+    assert [call(tmp_path, name) for name in ("first", "second", "third")] == [2, 2, 0]
+    learned = {path.parent.name: path.read_text() for path in tmp_path.glob("*/network.json")}
+    assert learned == {
+        "connect-0": "first\n", "connect-1": "third\n", "connect-1.unfinished": "second\n",
+        "tron-0": "third\n", "tron-1": "third\n",
+    }  # fmt: skip
+    called = (tmp_path / "calls").read_text().splitlines()
+    assert sum("exploit --games connect" in line for line in called) == 4
+    assert sum("adapt --game connect --opponents" in line for line in called) == 1
