@@ -22,7 +22,6 @@ from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import (
     Decision,
-    Observation,
     Outcome,
     Recordable,
     Rollout,
@@ -190,17 +189,22 @@ class LifelongPPO(StreamAlgorithm):
         log_prob = thought.log_probs[rows, action]
         self.states[rows, obs.seat] = thought.state
         outcome = stream.advance(action)
-        if outcome.truncated is not None:
-            self._bootstrap(outcome, *outcome.truncated)
-        elif outcome.cut is not None:  # the value just before is the best that is known
-            outcome.reward.add_(self.config.discount * thought.value * outcome.cut)
+        outcome.reward.add_(self.config.discount * self._foregone(outcome, thought.value))
         self.states *= (~outcome.ended).float()[:, None, None]
         return Decision(obs, glances, action, log_prob, thought.value), outcome
 
-    def _bootstrap(self, outcome: Outcome, rows: Tensor, last: Observation) -> None:
-        """Truncation is no ending: the value of the last observation is added."""
-        thought = self.policy.network(last.frames, last.legal_actions, self.states[rows, last.seat])
-        outcome.reward[rows] += self.config.discount * thought.value
+    def _foregone(self, outcome: Outcome, value: Tensor) -> Tensor:
+        """(N,) what was still expected where the clock ended it, which is no ending; 0 elsewhere.
+
+        The value of the last observation; where nobody looked any more, the (N,) value before it.
+        """
+        if outcome.truncated is None:
+            return torch.zeros_like(value) if outcome.cut is None else value * outcome.cut
+        rows, last = outcome.truncated
+        state = self.states[rows, last.seat]
+        glances = self.policy.network.eyes.glance(last.frames)
+        thought = self.policy.network(last.frames, last.legal_actions, state, glances)
+        return torch.zeros_like(value).index_copy(0, rows, thought.value)
 
     def _locals_of(self, outcome: Outcome) -> dict[str, Any]:
         """What SB3's callbacks look for among the local variables."""

@@ -145,7 +145,9 @@ def save_network(
         **notes: stand beside the description (steps, games, ...).
     """
     tensors = {KEYS + name: tensor for name, tensor in (keys or {}).items()}
-    values = {"network": network.config.to_json(), **notes}
+    description = network.config.to_json()
+    description["eyes"]["precision"] = "float32"  # it may have learned in another
+    values = {"network": description, **notes}
     write_pair(directory, "network", {**network.state_dict(), **tensors}, values)
 
 

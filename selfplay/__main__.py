@@ -58,7 +58,8 @@ class Train(Options):
     """Scripted opponents and their shares of the games; an eighth meets former selves, the rest
     are mirror games."""
     batch: int | None = None
-    """Decisions of the learner at a time, in all games together; 256 on a CPU, 24,576 on CUDA."""
+    """Decisions of the learner at a time, in all games together; 256 on a CPU, on CUDA up
+    to 49,152, by its memory."""
     minibatches: int | None = None
     """Parts of a pass over each rollout of 32 batches; 4 on a CPU, 24 on CUDA."""
     epochs: int = TrainConfig.epochs
@@ -78,8 +79,8 @@ class Train(Options):
     """Weight of the teachers' word that is left in the end; above 0 they are asked for ever."""
     taught: str = ",".join(TEACHERS)
     """Comma-separated games that are taught."""
-    compiled: bool = False
-    """Compile the eyes (torch.compile): takes a minute at the start."""
+    compiled: bool | None = None
+    """Compile the network (torch.compile), which takes a minute at the start: by itself on CUDA."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the ventral stream; auto: bfloat16 where the processor has it."""
 
@@ -121,7 +122,7 @@ class Train(Options):
                 snapshot_steps=self.snapshot_steps,
                 seed=self.seed,
                 device=str(device),
-                compiled=self.compiled,
+                compiled=device.type == "cuda" if self.compiled is None else self.compiled,
                 precision=best_precision(device) if self.precision == "auto" else self.precision,
             )
             trainer = Trainer(config, self.out, self.start)

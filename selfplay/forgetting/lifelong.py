@@ -58,11 +58,19 @@ def surprise_of(advantages: Tensor, returns: Tensor) -> Tensor:
 
 
 def trend_of(pay: Tensor) -> float:
-    """Of (K,) what each rollout paid: its correlation with time in [-1, 1]; 0 if nothing varies."""
-    if len(pay) < 2:
-        return 0.0
-    time = torch.arange(len(pay), device=pay.device).to(pay.dtype)
-    return float(torch.corrcoef(torch.stack([pay, time]))[0, 1].nan_to_num())
+    """Whether later parts of a segment paid more: a correlation in [-1, 1]; 0 if nothing varies.
+
+    Games begin anew in each part, and at first nothing is paid. So each rollout is compared with
+    those at the same place in the other parts: of what is left when their mean is taken away, the
+    correlation with the part's number.
+
+    Args:
+        pay: (P, K) what the K rollouts of each of P parts paid.
+    """
+    beyond_usual = pay - pay.mean(0)
+    number = torch.arange(len(pay), dtype=pay.dtype, device=pay.device)[:, None].expand_as(pay)
+    both = torch.stack([beyond_usual.flatten(), number.flatten()])
+    return float(torch.corrcoef(both)[0, 1].nan_to_num())
 
 
 class Lifelong(TaskPPO):
@@ -82,11 +90,11 @@ class Lifelong(TaskPPO):
             the way, and the policy is softened; infinite for never.
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
-        least_trend: of what the segment's rollouts paid, for the slow network to accept what was
-            learned in it; below, it is rolled back to what it was before. -1 accepts everything.
-            By itself -1 for a network that began with new weights, and 0.25 for one that began
-            trained. Pure chance reaches that in one of eight segments of 24 rollouts, and more
-            often where the agent wins, since games begin anew in each part (docs/forgetting.md).
+        least_trend: of what the segment's parts paid (`trend_of`), for the slow network to accept
+            what was learned in it; below, it is rolled back to what it was before. -1 accepts
+            everything, and so does a segment in one part. By itself -1 for a network that began
+            with new weights, and 0.35 for one that began trained, which pure chance reaches in one
+            of eight segments with two parts of 12 rollouts.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -119,7 +127,7 @@ class Lifelong(TaskPPO):
         if policy_cloning is None:
             policy_cloning = 0.3 if self.start is None else 1.0
         if least_trend is None:
-            least_trend = -1.0 if self.start is None else 0.25
+            least_trend = -1.0 if self.start is None else 0.35
         check_knobs(0, whole=True, capacity=capacity)
         check_knobs(1, whole=True, unroll=unroll)
         check_knobs(0, replay=replay, soften=soften)
@@ -136,8 +144,9 @@ class Lifelong(TaskPPO):
         self.surprise, self.soften = surprise, soften
         self.least_trend = least_trend
         self.updates, self.is_new = 0, False
-        self.pay: list[Tensor] = []  # () each: mean reward of the segment's rollouts
+        self.pay: list[list[Tensor]] = []  # () each: mean reward of rollouts, part by part
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
+        self._promised = torch.zeros((), device=self.device)  # in its rewards, but not paid
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -147,17 +156,28 @@ class Lifelong(TaskPPO):
     @property
     def player(self) -> DualStreamNetwork:
         """The slow network; as it was before the segment unless play has become better in it."""
-        is_better = not self.pay or trend_of(torch.stack(self.pay)) >= self.least_trend
+        is_better = len(self.pay) < 2 or trend_of(self._pay_by_parts()) >= self.least_trend
         return self.slow if is_better else self.before
+
+    def _pay_by_parts(self) -> Tensor:
+        """(P, K)."""
+        parts = [torch.stack(part) for part in self.pay]
+        return torch.stack(parts) if parts else torch.zeros(0, 0, device=self.device)
 
     # The present segment is written down, and played into the slow network.
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
         if t == 0:
             self._marks = []
+            self._promised.zero_()
         if t % self.unroll == 0:
             self._marks.append(self.states.clone())
         return super()._decide(t, stream, rollout)
+
+    def _foregone(self, outcome: Outcome, value: Tensor) -> Tensor:
+        foregone = super()._foregone(outcome, value)
+        self._promised += self.config.discount * foregone.mean()
+        return foregone
 
     def train(self) -> None:
         """Remember the rollout, learn from it, and soften if a new segment is not as expected."""
@@ -165,7 +185,7 @@ class Lifelong(TaskPPO):
         assert rollout is not None
         advantages = self._advantages(rollout)
         returns = advantages + rollout.value
-        self.pay.append(rollout.reward.mean())
+        self.pay[-1].append(rollout.reward.mean() - self._promised / len(rollout.reward))
         if self.memories.capacity:
             self._remember(returns)
         super().train()
@@ -210,7 +230,11 @@ class Lifelong(TaskPPO):
             "value_cloning_loss": self.value_cloning * strayed,
         }
 
-    # Segments begin and end.
+    # Parts and segments begin and end.
+
+    def begin_part(self) -> None:
+        """Games begin anew."""
+        self.pay.append([])
 
     @torch.no_grad()
     def finish_task(self) -> None:
@@ -254,7 +278,7 @@ class Lifelong(TaskPPO):
             "memories": self.memories.state_dict(),
             "slow": self.slow.state_dict(),
             "before": self.before.state_dict(),
-            "pay": torch.stack(self.pay) if self.pay else torch.zeros(0),
+            "pay": self._pay_by_parts(),
             "updates": torch.tensor(self.updates),
         }
 
@@ -263,7 +287,7 @@ class Lifelong(TaskPPO):
         self.memories.load_state_dict(tree["memories"])
         self.slow.load_state_dict(tree["slow"])
         self.before.load_state_dict(tree["before"])
-        self.pay = list(tree["pay"])
+        self.pay = [list(part) for part in tree["pay"]]
         self.updates = int(tree["updates"])
 
 
@@ -282,6 +306,7 @@ class LifelongLearner(FineTune):
         if self.is_over:
             self.algorithm.begin_segment()
             self.is_over = False
+        self.algorithm.begin_part()
         super().learn(task, seed)
 
     def finish(self, task: int) -> None:

@@ -237,7 +237,7 @@ def test_a_folder_belongs_to_one_suite_on_one_set_of_terms(tmp_path):
         Evaluation(TINY.reversed(), (), 1, out)
     claim = json.loads((out / "suite.json").read_text())
     (out / "suite.json").write_text(json.dumps(claim | {"version": 0}))
-    with pytest.raises(ValueError, match="version 0, this program makes version 3"):
+    with pytest.raises(ValueError, match="version 0, this program makes version 4"):
         Evaluation(TINY, (), 1, out)
 
 

@@ -9,6 +9,7 @@ from lifelong_agent.experience import Observation
 from lifelong_agent.losses import mask_logits
 from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
+from selfplay.forgetting.learners import TaskPPO
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
 from selfplay.forgetting.lifelong import average_decay, reconsolidated, surprise_of, trend_of
 from selfplay.forgetting.memories import Memories
@@ -147,15 +148,31 @@ def test_the_slow_network_says_what_is_to_be_remembered():
     assert learner.actor(0).network is learner.algorithm.slow
 
 
-def test_a_trend_is_the_correlation_of_what_was_paid_with_time():
-    """(-2, 1, 1) and (-1, 0, 1) have the product 3 and the lengths sqrt(6) and sqrt(2)."""
-    assert trend_of(torch.tensor([0.0, 3.0, 3.0])) == pytest.approx(3 / 12**0.5)
-    assert trend_of(torch.tensor([3.0, 2.0])) == pytest.approx(-1)
-    assert trend_of(torch.ones(4)) == trend_of(torch.ones(1)) == 0
+def test_a_trend_is_the_correlation_of_what_was_paid_with_the_parts_number():
+    """(-2, 1, 1) beyond the mean and (-1, 0, 1): product 3, lengths sqrt(6) and sqrt(2)."""
+    assert trend_of(torch.tensor([[0.0], [3.0], [3.0]])) == pytest.approx(3 / 12**0.5)
+    assert trend_of(torch.tensor([[3.0, 1.0], [2.0, 0.0]])) == pytest.approx(-1)
+    assert trend_of(torch.ones(4, 3)) == trend_of(torch.ones(1, 3)) == 0
+
+
+def test_that_nothing_is_paid_at_a_parts_beginning_is_no_trend():
+    """Who always wins the same seems to become better in every part, who loses to become worse."""
+    won = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
+    assert trend_of(won) == trend_of(-won) == 0
+
+
+def test_what_is_only_promised_where_the_clock_stops_a_game_was_not_paid(monkeypatch):
+    learner = learner_of()
+    algorithm = learner.algorithm
+    monkeypatch.setattr(TaskPPO, "_foregone", lambda self, outcome, value: torch.ones_like(value))
+    learner.learn(0, 1)
+    promised = algorithm.config.discount
+    expected = algorithm.rollout.reward.mean() - promised
+    torch.testing.assert_close(algorithm.pay[-1][-1], expected)
 
 
 @pytest.mark.parametrize("least_trend", [0.0, -1.0])
-@pytest.mark.parametrize("pay", [[0.0, 1.0], [1.0, 0.0]])
+@pytest.mark.parametrize("pay", [[[0.0], [1.0]], [[1.0], [0.0]]])
 def test_a_segment_in_which_play_became_worse_is_rolled_back_unless_all_is_accepted(
     pay, least_trend
 ):
@@ -165,7 +182,7 @@ def test_a_segment_in_which_play_became_worse_is_rolled_back_unless_all_is_accep
     learner.learn(0, 1)
     learned = weights(algorithm.slow)
     assert not torch.equal(before, learned)
-    algorithm.pay = list(torch.tensor(pay))
+    algorithm.pay = [list(part) for part in torch.tensor(pay)]
     expected = learned if pay[0] < pay[1] or least_trend < 0 else before
     assert torch.equal(weights(learner.actor(0).network), expected)
     learner.finish(0)
