@@ -312,10 +312,14 @@ def make_practice(network: DualStreamNetwork, like: Trace, num: int, seed: int =
     ]
 
 
-@pytest.mark.slow
-def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not_fails() -> None:
+def survive_without_hippocampus(seed: int) -> float:
+    """Learn against a stubborn opponent that wins, sleep, and win alone; skill in other positions.
+
+    Args:
+        seed: from which on opponents are looked for.
+    """
     game, agent = envs.make("connect"), LifelongAgent.pretrained()
-    seat, opponent = next(winning_opponents(game, agent.network, 0))
+    seat, opponent = next(winning_opponents(game, agent.network, seed))
     while play_live(game, agent, seat, opponent) < 0:
         pass
     recalled = recollect(agent.hippocampus, "connect", opponent.name)
@@ -326,7 +330,13 @@ def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not
     report = cortex.consolidate(recent, old, 120, chance())
     assert report.accepted, report.reason
     assert skill(cortex.fast, old) >= 0.99
-    never_seen = make_practice(agent.network, recalled[0], 300, seed=6)
-    assert skill(cortex.fast, read_lessons(cortex.fast, never_seen, [0] * 300)) >= 0.985
     assert alone(game, agent.network, seat, opponent) < 0
     assert alone(game, cortex.fast, seat, opponent) >= 0
+    never_seen = make_practice(agent.network, recalled[0], 300, seed=6)
+    return skill(cortex.fast, read_lessons(cortex.fast, never_seen, [0] * 300))
+
+
+@pytest.mark.slow
+def test_without_the_hippocampus_what_was_consolidated_survives_and_what_was_not_fails() -> None:
+    skills = [survive_without_hippocampus(seed) for seed in range(3)]
+    assert np.mean(skills) >= 0.985
