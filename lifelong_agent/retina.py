@@ -5,6 +5,7 @@ Pure functions of frames, without parameters and without gradient.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -29,19 +30,37 @@ def pool(frames: Tensor, side: int) -> Tensor:
         mean = F.adaptive_avg_pool2d(wide, side)
         most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
         return torch.cat([mean, most, least], 1).to(torch.uint8)
-    step = width // side
-    num, channels = frames.shape[:2]
-    lines = frames.view(num, channels, side, height // side, width).unbind(3)
-    most = least = lines[0]
-    total = lines[0].to(torch.int16 if height * width < 128 * side**2 else torch.int32)
-    for line in lines[1:]:
-        most, least, total = torch.maximum(most, line), torch.minimum(least, line), total + line
-    mean = _along(total, torch.add, step) // (height * width // side**2)
-    pools = [mean.to(torch.uint8), _along(most, torch.maximum, step)]
-    return torch.cat([*pools, _along(least, torch.minimum, step)], 1)
+    tall, wide = height // side, width // side
+    most, least = (
+        _along(_across(frames, join, tall), join, wide) for join in (torch.maximum, torch.minimum)
+    )
+    return torch.cat([_mean(frames, tall, wide), most, least], 1)
 
 
-def _along(lines: Tensor, join: Callable[[Tensor, Tensor], Tensor], step: int) -> Tensor:
+def _mean(frames: Tensor, tall: int, wide: int) -> Tensor:
+    """(N, C, H / tall, W / wide) uint8 means, rounded down."""
+    pixels = tall * wide
+    if wide % 2 or pixels > 128:  # the sum of 129 may not fit into 15 bits
+        total = _along(_across(frames.int(), torch.add, tall), torch.add, wide)
+    else:  # two pixels at a time
+        both = frames.view(torch.int16)
+        pairs = (both & 255).add_((both >> 8).bitwise_and_(255))
+        total = _along(_across(pairs, torch.add, tall), torch.add, wide // 2)
+    shift = pixels.bit_length() - 1
+    return (total >> shift if pixels == 1 << shift else total // pixels).to(torch.uint8)
+
+
+Join = Callable[[Tensor, Tensor], Tensor]
+
+
+def _across(frames: Tensor, join: Join, step: int) -> Tensor:
+    """Join every `step` lines of (N, C, H, W): (N, C, H / step, W)."""
+    num, channels, height, width = frames.shape
+    lines = frames.view(num, channels, height // step, step, width).unbind(3)
+    return functools.reduce(join, lines)
+
+
+def _along(lines: Tensor, join: Join, step: int) -> Tensor:
     """Join every `step` neighbours of (..., W): (..., W / step).
 
     All runs of the whole memory are joined, of which every `step`-th is taken: several times as
