@@ -30,11 +30,12 @@ def pool(frames: Tensor, side: int) -> Tensor:
         mean = F.adaptive_avg_pool2d(wide, side)
         most, least = F.adaptive_max_pool2d(wide, side), -F.adaptive_max_pool2d(-wide, side)
         return torch.cat([mean, most, least], 1).to(torch.uint8)
-    tall, wide = height // side, width // side
+    rows, columns = height // side, width // side
     most, least = (
-        _along(_across(frames, join, tall), join, wide) for join in (torch.maximum, torch.minimum)
+        _along(_across(frames, join, rows), join, columns)
+        for join in (torch.maximum, torch.minimum)
     )
-    return torch.cat([_mean(frames, tall, wide), most, least], 1)
+    return torch.cat([_mean(frames, rows, columns), most, least], 1)
 
 
 def _mean(frames: Tensor, tall: int, wide: int) -> Tensor:
