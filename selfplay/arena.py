@@ -290,9 +290,11 @@ def _mirrored(game: AnyGame, frames: Tensor, flipped: Tensor) -> Tensor:
     """(N, C, H, W) frames, left and right exchanged where (N,) `flipped`."""
     if runs_ahead(frames.device):
         return torch.where(flipped[:, None, None, None], game.mirror_frames(frames), frames)
-    rows = flipped.nonzero()[:, 0]
-    frames[rows] = game.mirror_frames(frames[rows])
-    return frames
+    rows = flipped.nonzero()[:, 0]  # whole frames are moved, which indexing would do byte by byte
+    both = torch.cat([frames, game.mirror_frames(frames.index_select(0, rows))])
+    chosen = torch.arange(len(frames), device=frames.device)
+    chosen[rows] = torch.arange(len(frames), len(both), device=frames.device)
+    return both.index_select(0, chosen)
 
 
 def join(parts: list[Observation]) -> Observation:
