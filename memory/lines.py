@@ -23,6 +23,7 @@ from memory.store import Store
 from memory.traces import Episode, Floats
 
 Codes = npt.NDArray[np.int64]
+GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class LinesConfig:
     Attributes:
         liking: how much the network's own opinion of an action counts beside being early, per nat;
         doubt: how much the critic's opinion of the situation does.
+        patience: games lost, after which it is no longer held that there was one mistake.
         floor: least probability that an action is taken to have.
         trust: share of the opponent's answers along a line that have to have been the same, all
             of them together, for it to be gone again.
@@ -44,6 +46,7 @@ class LinesConfig:
 
     liking: float = 0.07
     doubt: float = 1.0
+    patience: int = 4
     floor: float = 1e-4
     trust: float = 0.5
     share: float = 0.98
@@ -127,12 +130,33 @@ def choose_way(lines: Collection[Line], config: LinesConfig) -> Way:
     return _branch(sure, lines, config)
 
 
+Tried = dict[int, set[int]]
+"""By situation, the actions that were tried."""
+
+
 def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) -> Way:
-    """Leave a lost line where the most promising untried action is."""
-    tried: dict[int, set[int]] = {}
+    """Leave a lost line with an action that was never tried there.
+
+    Where that is most promising, in any of them; from the `patience`-th lost game on also, turn
+    about, somewhere in the one that was lost last of all. The first finds the one mistake of a
+    game; the second becomes better little by little where there is none, as in a race for who
+    lasts longer.
+    """
+    tried: Tried = {}
     for line in lines:
         for code, action in zip(line.codes.tolist(), line.actions.tolist(), strict=True):
             tried.setdefault(code, set()).add(action)
+    if sure and len(lines) >= config.patience and len(lines) % 2 == 0:
+        way = _climb(max(reversed(sure), key=len), tried, len(lines), config)
+        if way is not NO_WAY:
+            return way
+    return _most_promising(sure, lines, tried, config)
+
+
+def _most_promising(
+    sure: Sequence[Line], lines: Collection[Line], tried: Tried, config: LinesConfig
+) -> Way:
+    """The most promising untried action of all lines."""
     best, way = -np.inf, NO_WAY
     for line in sure:
         scores = promise(line, lines, config)
@@ -140,10 +164,37 @@ def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) 
             scores[ply, list(tried[code])] = -np.inf
         ply, action = divmod(int(scores.argmax()), scores.shape[1])
         if scores[ply, action] > best:
-            best = scores[ply, action]
-            codes, actions = line.codes[: ply + 1].tolist(), line.actions[:ply].tolist()
-            way = Way(tuple(codes), (*actions, action), is_trial=True)
+            best, way = scores[ply, action], _leave(line, ply, action)
     return way
+
+
+def _climb(line: Line, tried: Tried, number: int, config: LinesConfig) -> Way:
+    """An untried action of one line, more often one that the network likes.
+
+    Drawn with weights sqrt(policy) by the golden ratio's multiples, which spread evenly over all
+    that there is without ever coming together.
+
+    Args:
+        line: which is left.
+        tried: no action again.
+        number: of the draw.
+        config: the knobs.
+    """
+    weights = np.sqrt(np.maximum(line.policy.astype(np.float64), config.floor))
+    weights[line.policy <= 0] = 0
+    for ply, code in enumerate(line.codes.tolist()):
+        weights[ply, list(tried[code])] = 0
+    heaped = weights.cumsum()
+    if not heaped[-1]:
+        return NO_WAY
+    place = int(np.searchsorted(heaped, number * GOLDEN % 1 * heaped[-1], side="right"))
+    return _leave(line, *divmod(place, weights.shape[1]))
+
+
+def _leave(line: Line, ply: int, action: int) -> Way:
+    """The line up to a decision, and another action there."""
+    codes, actions = line.codes[: ply + 1].tolist(), line.actions[:ply].tolist()
+    return Way(tuple(codes), (*actions, action), is_trial=True)
 
 
 def promise(line: Line, lines: Collection[Line], config: LinesConfig) -> npt.NDArray[np.float64]:

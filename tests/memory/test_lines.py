@@ -68,6 +68,28 @@ def test_whoever_can_be_beaten_is_beaten_in_the_end_and_no_line_is_lost_twice(
     assert lose_to(3, 4, winning, 3**4) < 3**4
 
 
+def race(config: LinesConfig, needed: int, most: int) -> int:
+    """Games until enough of six late decisions are right; each makes the game one longer."""
+    lines: list[Line] = []
+    for number in range(most):
+        way, codes, actions, code, lasts = choose_way(lines, config), [], [], 1, 12
+        while len(codes) < lasts:
+            action = way.action(len(codes), code)
+            codes.append(code)
+            actions.append(0 if action is None else action)
+            lasts += actions[-1] * (6 <= len(codes) <= 12)
+            code = code * 2 + actions[-1]
+        if lasts >= 12 + needed:
+            return number
+        lines.append(a_line(-1, codes, actions, [0.6, 0.4]))
+    return most
+
+
+def test_where_there_is_no_one_mistake_the_game_that_lasted_longest_is_improved() -> None:
+    assert race(LinesConfig(), 4, 128) < 40
+    assert race(LinesConfig(patience=1000), 4, 128) == 128, "leaving games early finds nothing"
+
+
 def test_there_is_no_way_against_somebody_who_answers_in_another_way_each_time() -> None:
     fickle = [a_line(1, [1, code], [0, 0], [0.5, 0.5]) for code in (2, 3, 4)]
     assert choose_way(fickle, PLAIN) == NO_WAY
