@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.consolidation import Consolidation
+from lifelong_agent.exemplars import read_exemplars, write_exemplars
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
+from lifelong_agent.lessons import Lessons
 from lifelong_agent.looks import Describer, tokens
 from lifelong_agent.perception import Percept
 from lifelong_agent.policy import DualStreamNetwork
@@ -54,6 +56,7 @@ class LifelongAgent:
         memory: folder of the memory, made if it is missing; None keeps it in RAM.
         keys: how readings become keys.
         trained_games: the variants that the network was trained on, as far as is known.
+        exemplars: situations of its training that sleep rehearses, if there are any.
 
     Raises:
         ValueError: if the memory is damaged, in use, newer, unwritable, or another agent's.
@@ -65,14 +68,17 @@ class LifelongAgent:
         memory: Path | None = None,
         keys: KeyEncoder | None = None,
         trained_games: tuple[str, ...] = (),
+        exemplars: Lessons | None = None,
     ) -> None:
-        self.network = network.eval()
+        self.network, self.exemplars = network.eval(), exemplars
         self.trained_games = trained_games
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
         self.encoder = _version(network, self.keys)
         encoder = Encoder(self.encoder, self._keys_of)
         self.hippocampus = Hippocampus.open(memory, KEY_SIZE, encoder=encoder)
-        self.consolidation = Consolidation(network, self.hippocampus, self.encoder, memory)
+        self.consolidation = Consolidation(
+            network, self.hippocampus, self.encoder, memory, before=exemplars
+        )
         self.tactician = Tactician(self.hippocampus.book)
         self.acquaintances = Acquaintances(self.hippocampus.store)
         self._impression: Impression | None = None
@@ -100,7 +106,8 @@ class LifelongAgent:
         """
         network, tensors = load_network_and_keys(directory, device)
         keys = _keys(tensors, network, directory / "network.safetensors")
-        return cls(network, memory, keys, trained_games(directory))
+        exemplars = read_exemplars(directory, network)
+        return cls(network, memory, keys, trained_games(directory), exemplars)
 
     def save(self, directory: Path) -> None:
         """Write the network as it was before any sleep, and keys (never pickle).
@@ -109,6 +116,9 @@ class LifelongAgent:
         """
         games = list(self.trained_games)
         save_network(directory, self.network, self.keys.tensors(), games=games)
+        if self.exemplars is not None:
+            known = self.exemplars
+            write_exemplars(directory, known.readings, known.states, known.legal_actions)
 
     @torch.no_grad()
     def _keys_of(self, pixels: npt.NDArray[np.uint8]) -> Floats:

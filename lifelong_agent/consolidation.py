@@ -40,6 +40,7 @@ class Consolidation:
         encoder: version of the eyes; what was learned with others is not taken up.
         directory: the memory's folder; None keeps everything in RAM.
         config: how sleep teaches.
+        before: what the network is not to forget of the time before; see `Neocortex`.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class Consolidation:
         encoder: str,
         directory: Path | None = None,
         config: NeocortexConfig | None = None,
+        before: Lessons | None = None,
     ) -> None:
-        self.cortex = Neocortex(network, config)
+        self.cortex = Neocortex(network, config, before)
         self.hippocampus, self.encoder = hippocampus, encoder
         self.path = None if directory is None else directory / FILE
         self._readings: dict[int, Tensor] = {}
@@ -139,7 +141,7 @@ class Consolidation:
         try:
             self._take_up(path)
         except ValueError as error:
-            self.cortex = Neocortex(self.cortex.guide, self.cortex.config)
+            self.cortex = Neocortex(self.cortex.guide, self.cortex.config, self.cortex.before)
             with contextlib.suppress(OSError):
                 path.replace(path.with_name(SET_ASIDE))
             aside = f"it was set aside as {SET_ASIDE}, the shipped network is used"

@@ -102,9 +102,10 @@ class Night:
 
     Attributes:
         recent: decisions to be learned.
-        old: sets of decisions not to be forgotten, remembered ones and dreams; taught.
+        old: sets of decisions not to be forgotten, remembered ones, dreams, and those of the time
+            before there was a memory; taught.
         exam: the same remembered ones, each a fact of its own that only rehearsal keeps, and
-            other dreams, which are never taught.
+            other dreams and others from before, which are never taught.
     """
 
     recent: Lessons
@@ -136,10 +137,17 @@ class Neocortex:
     Args:
         guide: the network that both begin as; it never changes, and answers in dreams.
         config: the knobs.
+        before: situations of the time before there was a memory, with the guide's answers, if
+            there are any: of two in turn one is rehearsed, the other only asked.
     """
 
-    def __init__(self, guide: DualStreamNetwork, config: NeocortexConfig | None = None) -> None:
-        self.guide = guide
+    def __init__(
+        self,
+        guide: DualStreamNetwork,
+        config: NeocortexConfig | None = None,
+        before: Lessons | None = None,
+    ) -> None:
+        self.guide, self.before = guide, before
         self.fast, self.slow = copy.deepcopy(guide), copy.deepcopy(guide)
         self.config = config or NeocortexConfig()
         self._taught = [teachable(network) for network in self.networks]
@@ -213,13 +221,15 @@ class Neocortex:
 
     def _prepare(self, recent: Lessons, old: Lessons, generator: Generator) -> Night:
         """Remembered decisions and dreams, to be taught and to be asked."""
-        known = (old,) if len(old) else ()
-        if not self.config.dreams:
-            return Night(recent, known, known)
-        taught, asked = (
-            dream(self.guide, recent.join(old), self.config.dreams, generator) for _ in range(2)
-        )
-        return Night(recent, (*known, taught), (*known, asked))
+        taught, asked = ([old] if len(old) else [] for _ in range(2))
+        for first, some in enumerate((taught, asked)):
+            if self.config.dreams:
+                awake = recent.join(old)
+                some.append(dream(self.guide, awake, self.config.dreams, generator))
+            if self.before is not None:
+                every_other = torch.arange(first, len(self.before), 2, device=generator.device)
+                some.append(self.before.pick(every_other))
+        return Night(recent, tuple(taught), tuple(asked))
 
     def _teach(
         self, night: Night, deadline: float, generator: Generator, tell: Callable[[float], None]

@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
+from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.perception import EyesConfig
@@ -195,6 +196,8 @@ class Trainer:
         games = list(dict.fromkeys(arena.game.variant for arena in self.arenas.arenas))
         keys = None if rollout is None else self._fit_keys(rollout).tensors()
         save_network(self.out, self.average, keys, steps=steps, games=games)
+        if rollout is not None:
+            self._write_exemplars(rollout)
         self.saved_steps = steps
 
     @torch.no_grad()
@@ -204,6 +207,15 @@ class Trainer:
         chosen = torch.arange(0, len(frames), max(1, len(frames) // KEY_SAMPLES))
         readings = self.average.eyes(frames[chosen], glances[chosen]).reading
         return KeyEncoder.fit(readings.cpu())
+
+    @torch.no_grad()
+    def _write_exemplars(self, rollout: Rollout) -> None:
+        """Situations with which the last rollout began, from all games, for sleep to rehearse."""
+        every = max(1, -(-self.arenas.num_rows // MOST_EXEMPLARS))
+        rows = torch.arange(0, self.arenas.num_rows, every, device=rollout.seat.device)
+        readings = self.average.eyes(rollout.frames[0, rows], rollout.glances[0, rows]).reading
+        states = self.algorithm.start_states[rows, rollout.seat[0, rows]]
+        write_exemplars(self.out, readings, states, rollout.legal_actions[0, rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Every tensor that the run's future depends on."""
