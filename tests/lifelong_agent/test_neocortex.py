@@ -280,6 +280,19 @@ def test_dreams_protect_what_no_frame_is_left_of(network, recent, nothing) -> No
     assert skills[1] < 0.8 * skills[0]
 
 
+def test_exemplars_protect_what_was_known_before_there_was_a_memory(network, recent, nothing):
+    with torch.no_grad():
+        log_probs, value = answer(network, recent)
+    before = replace(recent, policy=log_probs.exp(), value=value).pick(torch.arange(8, 64))
+    never_rehearsed = before.pick(torch.arange(1, len(before), 2))
+    off = []
+    for known in (None, before):
+        cortex = Neocortex(network, replace(ALL, most_steps=60, slack=1e9), known)
+        cortex.consolidate(recent.pick(torch.arange(8)), nothing, 60, chance())
+        off.append(-examine(cortex.fast, never_rehearsed).new)
+    assert off[1] < 0.5 * off[0]
+
+
 def test_only_the_best_games_are_taught_and_of_them_what_was_done() -> None:
     memory = Hippocampus.open(None, KEY_SIZE)
     games = (make_episode([1, 2], r, actions=[0, a]) for r, a in ((0, 1), (-1, 2), (1, 3), (1, 3)))

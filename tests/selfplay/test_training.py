@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import envs
+from lifelong_agent.exemplars import read_exemplars
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
@@ -244,6 +245,15 @@ def test_a_new_run_has_twelve_million_steps_unless_told_otherwise(tmp_path, monk
     monkeypatch.setattr("selfplay.__main__.Trainer.run", lambda self, _: asked.append(self.config))
     selfplay_command(["train", "--out", str(tmp_path), "--batch", "32"])
     assert asked[0].steps == 12_000_000
+
+
+def test_a_checkpoint_has_situations_out_of_its_last_rollout(tmp_path):
+    trainer = trained(tmp_path, games=("connect", "tron"), num_games=48)
+    found = read_exemplars(tmp_path, trainer.average)
+    rollout = trainer.algorithm.rollout
+    assert len(found) == trainer.arenas.num_rows
+    assert torch.equal(found.legal_actions, rollout.legal_actions[0])
+    assert found.states[0].count_nonzero() > 0
 
 
 # On a CUDA device.
