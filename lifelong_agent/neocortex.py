@@ -51,7 +51,7 @@ class NeocortexConfig:
     """
 
     batch: int = 128
-    most_steps: int = 300
+    most_steps: int = 100
     fast_rate: float = 1e-3
     slow_rate: float = 1e-3
     value: float = 0.25
