@@ -36,7 +36,8 @@ class NeocortexConfig:
 
     Attributes:
         batch: decisions per step, half of them old.
-        most_steps: after which all is said.
+        most_steps: after which all is said. Short nights one after another teach as much as long
+            ones, and cost less of what is not rehearsed.
         fast_rate: learning rate of the fast network at first; it falls in the second half.
         slow_rate: the same of the slow network's distillation.
         value: weight of the value's error beside the policy's.

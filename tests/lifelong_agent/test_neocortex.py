@@ -337,7 +337,8 @@ def survive_without_hippocampus(seed: int) -> float:
         pass
     recalled = recollect(agent.hippocampus, "connect", opponent.name)
     practice = make_practice(agent.network, recalled[0], 300)
-    cortex = Neocortex(copy.deepcopy(agent.network), NeocortexConfig())
+    one_long_night = NeocortexConfig(most_steps=300)
+    cortex = Neocortex(copy.deepcopy(agent.network), one_long_night)
     recent = read_lessons(cortex.fast, recalled, [0] * len(recalled))
     old = read_lessons(cortex.fast, practice, [0] * len(practice))
     report = cortex.consolidate(recent, old, 120, chance())
