@@ -41,10 +41,10 @@ def pool(frames: Tensor, side: int) -> Tensor:
 def _mean(frames: Tensor, tall: int, wide: int) -> Tensor:
     """(N, C, H / tall, W / wide) uint8 means, rounded down."""
     pixels = tall * wide
-    if wide % 2 or pixels > 128:  # the sum of 129 may not fit into 15 bits
+    if wide % 2 or pixels > 128 or frames.dtype != torch.uint8:  # 129 may not fit into 15 bits
         total = _along(_across(frames.int(), torch.add, tall), torch.add, wide)
     else:  # two pixels at a time
-        both = frames.view(torch.int16)
+        both = frames.contiguous().view(torch.int16)
         pairs = (both & 255).add_((both >> 8).bitwise_and_(255))
         total = _along(_across(pairs, torch.add, tall), torch.add, wide // 2)
     shift = pixels.bit_length() - 1

@@ -141,6 +141,15 @@ def test_frames_of_any_shape_are_pooled_alike(shape, side):
     assert (pooled[1] == 255).all()
 
 
+def test_frames_stored_channels_last_or_as_whole_floats_are_pooled_and_cut_out_alike():
+    frames = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    last = frames.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    centres = torch.tensor([[3, 60], [30, 31], [63, 0]])
+    for other in (last, frames.float()):
+        assert torch.equal(pool(other, 16), pool(frames, 16))
+        assert torch.equal(crop_around(other, centres, 16), crop_around(frames, centres, 16))
+
+
 def test_a_small_bright_thing_is_not_lost_in_the_glance():
     frame = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     frame[0, :, 9, 14] = 250
