@@ -33,7 +33,8 @@ def best_batch(device: torch.device) -> tuple[int, int]:
     if device.type != "cuda":
         return 256, 4
     memory = torch.cuda.get_device_properties(device).total_memory
-    return min(MOST_ROWS, memory // BYTES_PER_ROW // ROWS_TOGETHER * ROWS_TOGETHER), MINIBATCHES
+    whole = max(1, memory // BYTES_PER_ROW // ROWS_TOGETHER) * ROWS_TOGETHER
+    return min(MOST_ROWS, whole), MINIBATCHES
 
 
 def keep_freed_memory() -> bool:

@@ -13,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
-from selfplay.forgetting.unrolls import Unrolls, cloning_loss, cut_out, run_through
+from selfplay.forgetting.unrolls import Unrolls, cloning_loss, cut_out, run_through, take_out
 
 
 def v_trace(
@@ -105,7 +105,7 @@ class Reservoir:
         rows = torch.randint(
             len(self), (num,), generator=self.generator, device=self.generator.device
         )
-        return {name: part[rows] for name, part in self.unrolls.items()}
+        return take_out(self.unrolls, rows)
 
     def state_dict(self) -> Tree:
         """What is stored; chance belongs to the caller."""

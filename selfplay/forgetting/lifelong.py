@@ -20,7 +20,7 @@ from lifelong_agent.policy import DualStreamNetwork
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
-from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through
+from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through, take_out
 
 LABELLED_AT_A_TIME = 64  # unrolls
 SHORTEST_SPAN = 1e-6  # a share of the updates: over none of them there is no average
@@ -250,7 +250,7 @@ class Lifelong(TaskPPO):
     def _label(self, held: Tensor, share: float) -> None:
         """Move what (K,) places remember toward what the slow network would do; 1 replaces it."""
         for where in torch.split(held, LABELLED_AT_A_TIME) if len(held) else ():
-            known = {name: part[where] for name, part in self.memories.unrolls.items()}
+            known = take_out(self.memories.unrolls, where)
             log_probs, values = run_through(self.slow, known)
             labels = {"log_probs": log_probs.transpose(0, 1), "value": values.T}
             if share < 1:

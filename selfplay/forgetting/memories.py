@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from selfplay.forgetting.learners import Tree
-from selfplay.forgetting.unrolls import Unrolls
+from selfplay.forgetting.unrolls import Unrolls, take_out
 
 FREE = -1
 
@@ -107,7 +107,7 @@ class Memories:
         if not len(past):
             return {}
         chosen = torch.randint(len(past), (num,), generator=self.generator, device=past.device)
-        return {name: part[past[chosen]] for name, part in self.unrolls.items()}
+        return take_out(self.unrolls, past[chosen])
 
     def state_dict(self) -> Tree:
         """What is stored, up to the last place that was ever taken."""

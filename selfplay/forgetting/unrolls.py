@@ -52,3 +52,8 @@ def run_through(network: DualStreamNetwork, unrolls: Unrolls) -> tuple[Tensor, T
 def cloning_loss(old_log_probs: Tensor, log_probs: Tensor) -> Tensor:
     """Mean over decisions of KL(mu || pi) = sum_a mu(a) (log mu(a) - log pi(a))."""
     return (old_log_probs.exp() * (old_log_probs - log_probs)).sum(-1).mean()
+
+
+def take_out(unrolls: Unrolls, rows: Tensor) -> Unrolls:
+    """Copies of (K,) int64 of them: frames are moved whole, not byte by byte as by indexing."""
+    return {name: part.index_select(0, rows) for name, part in unrolls.items()}
