@@ -4,6 +4,7 @@
 
 Eyes with two looks and with none, the Nature-CNN and the IMPALA-CNN learn from the same frames,
 with the same heads, optimiser and number of batches, to name what `benchmarks/perception.py` asks.
+Each does so at several learning rates, and is judged by the one at which it reads best.
 At 128 pixels the frames of 64 are enlarged by repeating pixels: it shows what larger frames cost,
 not what more detail is worth. No reward, no policy.
 """
@@ -130,6 +131,8 @@ def _eyes(looks: int) -> Callable[[int, str], Eyes]:
 
 
 Make = Callable[[int, str], Eyes | Usual]  # of a frame's side and a precision
+Runs = dict[str, list[dict[str, float]]]  # of each encoder, what each of its runs reads
+Read = dict[str, dict[float, list[dict[str, float]]]]  # of each encoder at each learning rate
 ENCODERS: dict[str, tuple[int, Make]] = {  # width of the reading, and how one is made
     "eyes, R = 2": (EyesConfig().reading, _eyes(2)),
     "eyes, R = 0": (EyesConfig().reading, _eyes(0)),
@@ -197,16 +200,20 @@ def make_reader(name: str, side: int, worlds: list[Frames]) -> Reader:
     return Reader(eyes if side == SIDE else Enlarged(eyes, side // SIDE), width, worlds)
 
 
-def score(figures: dict[str, float]) -> float:
-    """Mean of the four figures that are read, each at most 1."""
-    return float(np.mean([figures[name] for name in FIGURES]))
+def score(runs: list[dict[str, float]]) -> float:
+    """Mean over runs of the mean of the four figures that are read, each at most 1."""
+    return float(np.mean([[run[name] for name in FIGURES] for run in runs]))
 
 
-def verdicts(
-    side: int, paid: dict[str, Cost], read: dict[str, list[dict[str, float]]]
-) -> list[dict[str, Any]]:
+def at_their_best(read: Read) -> tuple[dict[str, float], Runs]:
+    """Each encoder's best learning rate, and the runs at it."""
+    rates = {name: max(runs, key=lambda rate: score(runs[rate])) for name, runs in read.items()}
+    return rates, {name: read[name][rate] for name, rate in rates.items()}
+
+
+def verdicts(side: int, paid: dict[str, Cost], read: Runs) -> list[dict[str, Any]]:
     """Ours against each peer: time as a share of its time, and the difference of mean scores."""
-    means = {name: float(np.mean([score(run) for run in runs])) for name, runs in read.items()}
+    means = {name: score(runs) for name, runs in read.items()}
     rows: list[dict[str, Any]] = []
     for name, peer in product(paid, paid):
         if name in OURS and peer not in OURS:
@@ -225,6 +232,8 @@ class Encoders(Options):
     """Batches of 128 frames of each game."""
     seeds: int = 3
     """Runs of each kind."""
+    learning_rates: tuple[float, ...] = (1e-3, 2e-3, 4e-3)
+    """Of Adam; each encoder is judged by its best one, on average over the seeds."""
     sides: tuple[int, ...] = (64, 128)
     """Sides of the frames, multiples of 64."""
     encoders: tuple[str, ...] = tuple(ENCODERS)
@@ -237,25 +246,26 @@ class Encoders(Options):
         self._check()
         worlds = [split(watch(world, self.seed)) for world in WORLDS]
         learned, held_out = ([world[part] for world in worlds] for part in (0, 1))
-        result = {}
-        runs = len(self.sides) * self.seeds * len(self.encoders)
-        with progress_bar("encoders", runs, "runs") as tell:
+        result: dict[str, Any] = {"steps": self.steps, "precision": best_precision()}
+        kinds = tuple(product(self.encoders, self.learning_rates, range(self.seeds)))
+        with progress_bar("encoders", len(self.sides) * len(kinds), "runs") as tell:
             for num, side in enumerate(self.sides):
                 paid = costs(self.encoders, side, self.batch, best_precision())
-                read: dict[str, list[dict[str, float]]] = {name: [] for name in self.encoders}
-                for seed, name in product(range(self.seeds), self.encoders):
+                read: Read = {name: {rate: [] for rate in self.learning_rates} for name in paid}
+                for done, (name, rate, seed) in enumerate(kinds, 1 + num * len(kinds)):
                     make = functools.partial(make_reader, name, side, learned)
-                    reader = learn(make, learned, self.steps, seed)
-                    read[name].append(measure(reader, held_out, seed))
-                    done = sum(map(len, read.values())) + num * runs // len(self.sides)
+                    reader = learn(make, learned, self.steps, seed, rate)
+                    read[name][rate].append(measure(reader, held_out, seed))
                     tell(done, f"{name} at {side}")
                 result[str(side)] = report(side, paid, read)
-        write_json(self.json, {"steps": self.steps, "precision": best_precision()} | result)
+                write_json(self.json, result)
 
     def _check(self) -> None:
         checked_output(self.json)
         if min(self.steps, self.seeds, self.batch) < 1:
             raise ValueError("steps, seeds and batch are at least 1")
+        if not self.learning_rates or not min(self.learning_rates) > 0:
+            raise ValueError(f"learning rates are above 0, not {self.learning_rates}")
         if not self.sides or any(side < SIDE or side % SIDE for side in self.sides):
             raise ValueError(f"sides are multiples of {SIDE}, not {self.sides}")
         unknown = set(self.encoders) - set(ENCODERS)
@@ -263,17 +273,21 @@ class Encoders(Options):
             raise ValueError(f"unknown encoders {sorted(unknown)}: known are {list(ENCODERS)}")
 
 
-def report(
-    side: int, paid: dict[str, Cost], read: dict[str, list[dict[str, float]]]
-) -> dict[str, object]:
+def report(side: int, paid: dict[str, Cost], read: Read) -> dict[str, object]:
     """Show one side's tables; the same for JSON."""
     table = Table(f"cost at {side} pixels", *paid)
     for field, digits in (("parameters", 0), ("macs", 0), ("learning_ms", 3), ("acting_ms", 3)):
         table.add_row(field, *[f"{asdict(cost)[field]:,.{digits}f}" for cost in paid.values()])
     console = Console(width=140)
     console.print(table)
-    show(f"what is read at {side} pixels", read)
-    against = verdicts(side, paid, read)
+    rates, best = at_their_best(read)
+    means = {name: {rate: score(read[name][rate]) for rate in read[name]} for name in read}
+    table = Table("mean score at each learning rate", *read)
+    for rate in next(iter(means.values())):
+        table.add_row(f"{rate:g}", *[f"{each[rate]:.3f}" for each in means.values()])
+    console.print(table)
+    show(f"what is read at {side} pixels, each at its best rate", best)
+    against = verdicts(side, paid, best)
     for row in against:
         met = "met" if row["met"] else "not met"
         console.print(
@@ -282,7 +296,11 @@ def report(
         )
     return {
         "costs": {name: asdict(cost) for name, cost in paid.items()},
-        "read": read,
+        "scores": {
+            name: {str(rate): mean for rate, mean in each.items()} for name, each in means.items()
+        },
+        "learning_rates": rates,
+        "read": best,
         "verdicts": against,
     }
 

@@ -170,13 +170,19 @@ def looking(looks: int, worlds: list[Frames]) -> Reader:
     return Reader(Eyes((3, SIDE, SIDE), config), config.reading, worlds)
 
 
-def learn(make: Callable[[], Reader], worlds: list[Frames], steps: int, seed: int) -> Reader:
+def learn(
+    make: Callable[[], Reader],
+    worlds: list[Frames],
+    steps: int,
+    seed: int,
+    learning_rate: float = LEARNING_RATE,
+) -> Reader:
     """Train eyes and heads on batches of all games; the rate falls in the second half."""
     torch.manual_seed(seed)
     reader, generator = make(), Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(reader.parameters(), lr=learning_rate, fused=True)
     for step in range(steps):
-        rate = LEARNING_RATE * min(1, 2 * (steps - step) / steps + 0.05)
+        rate = learning_rate * min(1, 2 * (steps - step) / steps + 0.05)
         optimizer.param_groups[0]["lr"] = rate
         parts = [
             world.rows(torch.randint(len(world.screens), (BATCH,), generator=generator))

@@ -6,7 +6,17 @@ import json
 import encoders
 import pytest
 import torch
-from encoders import ENCODERS, FIGURES, Cost, Enlarged, count_macs, make_reader, score, verdicts
+from encoders import (
+    ENCODERS,
+    FIGURES,
+    Cost,
+    Enlarged,
+    at_their_best,
+    count_macs,
+    make_reader,
+    score,
+    verdicts,
+)
 from perception import Frames, learn, measure
 
 from lifelong_agent.retina import pool
@@ -59,8 +69,16 @@ def read_with(value):
 
 
 def test_a_score_is_the_mean_of_the_four_figures():
-    figures = read_with(0.5) | {FIGURES[0]: 0.9}
-    assert score(figures) == pytest.approx(0.6)
+    runs = [read_with(0.5) | {FIGURES[0]: 0.9}, read_with(0.2)]
+    assert score(runs) == pytest.approx((0.6 + 0.2) / 2)
+
+
+def test_each_is_judged_by_its_best_rate_on_average():
+    eyes = {1e-3: [read_with(0.9), read_with(0.1)], 4e-3: [read_with(0.6), read_with(0.6)]}
+    other = {1e-3: [read_with(0.5)] * 2, 4e-3: [read_with(0.4)] * 2}
+    rates, best = at_their_best({"eyes": eyes, "other": other})
+    assert rates == {"eyes": 4e-3, "other": 1e-3}
+    assert best == {"eyes": eyes[4e-3], "other": other[1e-3]}
 
 
 def test_a_verdict_needs_both_the_time_and_the_score():
@@ -95,7 +113,9 @@ def test_an_encoder_learns_to_read_brightness(name):
     reader = learn(make, coloured(512, 0), 12, 0)
     untrained = make()
     held_out = coloured(64, 1)
-    assert score(measure(reader, held_out, 0)) > max(0.5, score(measure(untrained, held_out, 0)))
+    assert score([measure(reader, held_out, 0)]) > max(
+        0.5, score([measure(untrained, held_out, 0)])
+    )
 
 
 @pytest.mark.slow
@@ -104,10 +124,12 @@ def test_the_command_measures_and_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(encoders, "WORLDS", (0, 1))
     path = tmp_path / "out.json"
     words = ["--steps", "1", "--seeds", "2", "--batch", "2", "--sides", "128", "--json", str(path)]
+    words += ["--learning-rates", "1e-3", "2e-3"]
     encoders.main([*words, "--encoders", "eyes, R = 2", "Nature-CNN"])
     result = json.loads(path.read_text())["128"]
     assert result["costs"]["eyes, R = 2"]["macs"] == 2474272
     assert [len(runs) for runs in result["read"].values()] == [2, 2]
+    assert [list(each) for each in result["scores"].values()] == [["0.001", "0.002"]] * 2
     assert result["verdicts"][0]["time"] > 0
 
 
