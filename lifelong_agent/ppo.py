@@ -22,6 +22,7 @@ from lifelong_agent.algorithm import StreamAlgorithm
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import (
     Decision,
+    Observation,
     Outcome,
     Recordable,
     Rollout,
@@ -29,7 +30,7 @@ from lifelong_agent.experience import (
     VecEnvStream,
     of_rows,
 )
-from lifelong_agent.policy import sample
+from lifelong_agent.policy import Thought, sample
 from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
@@ -184,7 +185,7 @@ class LifelongPPO(StreamAlgorithm):
         network = self.policy.network
         rows = torch.arange(stream.num_rows, device=obs.seat.device)
         glances = network.eyes.glance(obs.frames)
-        thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
+        thought = self._think(obs, self.states[rows, obs.seat], glances)
         action = sample(thought.log_probs, self.generator)
         log_prob = thought.log_probs[rows, action]
         self.states[rows, obs.seat] = thought.state
@@ -192,6 +193,11 @@ class LifelongPPO(StreamAlgorithm):
         outcome.reward.add_(self.config.discount * self._foregone(outcome, thought.value))
         self.states *= (~outcome.ended).float()[:, None, None]
         return Decision(obs, glances, action, log_prob, thought.value), outcome
+
+    def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
+        """What is thought of an observation before acting, from (N, S) states."""
+        thought: Thought = self.policy.network(obs.frames, obs.legal_actions, states, glances)
+        return thought
 
     def _foregone(self, outcome: Outcome, value: Tensor) -> Tensor:
         """(N,) what was still expected where the clock ended it, which is no ending; 0 elsewhere.

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lifelong_agent.experience import Outcome, Rollout, Stream
-from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.experience import Observation, Outcome, Rollout, Stream
+from lifelong_agent.policy import DualStreamNetwork, Thought
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
@@ -44,33 +45,40 @@ def reconsolidated(old_log_probs: Tensor, new_log_probs: Tensor, share: float) -
     return torch.logaddexp(old_log_probs + math.log(1 - share), new_log_probs + math.log(share))
 
 
-def surprise_of(advantages: Tensor, returns: Tensor) -> Tensor:
+def surprise_of(advantages: Tensor, returns: Tensor, usual_variance: Tensor) -> Tensor:
     """By how many of their standard deviations returns fell short of what was expected.
+
+    Where hardly anything is paid yet, as in a match of long rallies, returns hardly vary, and no
+    trifle shall be a surprise: then it is the deviation that is usual.
 
     Args:
         advantages: any shape, what was paid beyond the value.
         returns: the same shape.
+        usual_variance: () of returns in earlier segments.
 
     Source: of unexpected uncertainty as a call to learn anew, Yu and Dayan (2005),
     doi:10.1016/j.neuron.2005.04.026.
     """
-    return -advantages.mean() / returns.std().clamp(min=1e-6)
+    deviation = torch.maximum(returns.var(), usual_variance).sqrt()
+    return -advantages.mean() / deviation.clamp(min=1e-6)
 
 
-def trend_of(pay: Tensor) -> float:
-    """Whether later parts of a segment paid more: a correlation in [-1, 1]; 0 if nothing varies.
+def gain_of(learners: Tensor, control: Tensor) -> float:
+    """Whether learners were paid more than a control group: Student's t.
 
-    Games begin anew in each part, and at first nothing is paid. So each rollout is compared with
-    those at the same place in the other parts: of what is left when their mean is taken away, the
-    correlation with the part's number.
+    It is 0 of a single rollout, and where nothing varies.
+
+    Games begin anew in each part, and at first nothing is paid: so the learners of the last part
+    are compared with what the group, which never changes, was paid at the same place of all parts.
 
     Args:
-        pay: (P, K) what the K rollouts of each of P parts paid.
+        learners: (P, K) what they were paid in the K rollouts of each of P parts.
+        control: (P, K) the same of the control group.
     """
-    beyond_usual = pay - pay.mean(0)
-    number = torch.arange(len(pay), dtype=pay.dtype, device=pay.device)[:, None].expand_as(pay)
-    both = torch.stack([beyond_usual.flatten(), number.flatten()])
-    return float(torch.corrcoef(both)[0, 1].nan_to_num())
+    more = learners[-1] - control.mean(0)
+    if len(more) < 2:
+        return 0.0
+    return float((more.mean() / (more.std() / len(more) ** 0.5)).nan_to_num(0, 0, 0))
 
 
 class Lifelong(TaskPPO):
@@ -90,11 +98,14 @@ class Lifelong(TaskPPO):
             the way, and the policy is softened; infinite for never.
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
-        least_trend: of what the segment's parts paid (`trend_of`), for the slow network to accept
-            what was learned in it; below, it is rolled back to what it was before. -1 accepts
-            everything, and so does a segment in one part. By itself -1 for a network that began
-            with new weights, and 0.35 for one that began trained, which pure chance reaches in one
-            of eight segments with two parts of 12 rollouts.
+        alert: how many times as often it then learns from each rollout, until the segment is over.
+        control: share of the rows in which the slow network of before goes on acting, as a control
+            group. By itself 1/8 for a network that began trained, and none for one that began with
+            new weights.
+        least_gain: over the control group (`gain_of`), for the slow network to accept what was
+            learned in a segment; below, it is rolled back to what it was before. 1.2 is reached by
+            pure chance in one of eight segments. Without a control group, and in a segment's only
+            part, everything is accepted.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -118,35 +129,38 @@ class Lifelong(TaskPPO):
         average: float = 0.999,
         span: float = 0.1,
         reconsolidation: float = 0.5,
-        surprise: float = 0.3,
+        surprise: float = 0.15,
         soften: float = 0.3,
-        least_trend: float | None = None,
+        alert: int = 2,
+        control: float | None = None,
+        least_gain: float = 1.2,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if policy_cloning is None:
             policy_cloning = 0.3 if self.start is None else 1.0
-        if least_trend is None:
-            least_trend = -1.0 if self.start is None else 0.35
+        if control is None:
+            control = 0 if self.start is None else 1 / 8
         check_knobs(0, whole=True, capacity=capacity)
-        check_knobs(1, whole=True, unroll=unroll)
+        check_knobs(1, whole=True, unroll=unroll, alert=alert)
         check_knobs(0, replay=replay, soften=soften)
         check_knobs(0, policy_cloning=policy_cloning, value_cloning=value_cloning)
         check_knobs(0, 1, average=average, reconsolidation=reconsolidation)
+        check_knobs(0, 0.5, control=control)
         check_knobs(SHORTEST_SPAN, 1, span=span)
-        check_knobs(-math.inf, math.inf, surprise=surprise)
-        check_knobs(-1, 1, least_trend=least_trend)
+        check_knobs(-math.inf, math.inf, surprise=surprise, least_gain=least_gain)
         self.unroll = min(unroll, self.config.num_steps)
         self.memories = Memories(capacity // self.unroll, self.generator)
         self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
-        self.surprise, self.soften = surprise, soften
-        self.least_trend = least_trend
-        self.updates, self.is_new = 0, False
-        self.pay: list[list[Tensor]] = []  # () each: mean reward of rollouts, part by part
+        self.surprise, self.soften, self.alert = surprise, soften, alert
+        self.control, self.least_gain = control, least_gain
+        self.updates, self.is_new, self.is_alert = 0, False, False
+        self.pay: list[list[Tensor]] = []  # (2,) each: see `_paid`; rollouts, part by part
+        self.variances: list[Tensor] = []  # () each: of the returns of every rollout
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
-        self._promised = torch.zeros((), device=self.device)  # in its rewards, but not paid
+        self._promised = torch.zeros(0, device=self.device)  # (N,) in its rewards, but not paid
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -156,42 +170,78 @@ class Lifelong(TaskPPO):
     @property
     def player(self) -> DualStreamNetwork:
         """The slow network; as it was before the segment unless play has become better in it."""
-        is_better = len(self.pay) < 2 or trend_of(self._pay_by_parts()) >= self.least_trend
-        return self.slow if is_better else self.before
+        if not self.control or len(self.pay) < 2:
+            return self.slow
+        learners, control = self._pay_by_parts().unbind(-1)
+        return self.slow if gain_of(learners, control) >= self.least_gain else self.before
 
     def _pay_by_parts(self) -> Tensor:
-        """(P, K)."""
-        parts = [torch.stack(part) for part in self.pay]
-        return torch.stack(parts) if parts else torch.zeros(0, 0, device=self.device)
+        """(P, K, 2)."""
+        parts = [torch.stack(part) for part in self.pay if part]
+        return torch.stack(parts) if parts else torch.zeros(0, 0, 2, device=self.device)
+
+    @property
+    def _learners(self) -> int:
+        """How many rows the fast network acts in; the rest is the control group."""
+        return self.n_envs - math.ceil(self.control * self.n_envs)
 
     # The present segment is written down, and played into the slow network.
 
     def _decide(self, t: int, stream: Stream, rollout: Rollout) -> Outcome:
         if t == 0:
             self._marks = []
-            self._promised.zero_()
+            self._promised = torch.zeros(stream.num_rows, device=self.device)
         if t % self.unroll == 0:
             self._marks.append(self.states.clone())
         return super()._decide(t, stream, rollout)
 
     def _foregone(self, outcome: Outcome, value: Tensor) -> Tensor:
         foregone = super()._foregone(outcome, value)
-        self._promised += self.config.discount * foregone.mean()
+        self._promised += self.config.discount * foregone
         return foregone
 
+    def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
+        thought = super()._think(obs, states, glances)
+        if self.control:
+            rows = slice(self._learners, None)
+            seen = (obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
+            before: Thought = self.before(*seen)
+            for new, old in zip(
+                (thought.log_probs, thought.value, thought.state),
+                (before.log_probs, before.value, before.state),
+                strict=True,
+            ):
+                new[rows] = old
+        return thought
+
+    def _paid(self, rollout: Rollout) -> Tensor:
+        """(2,) mean reward of the learners' rows and of the control group's."""
+        paid = rollout.reward.mean(0) - self._promised / len(rollout.reward)
+        return torch.stack([paid[: self._learners].mean(), paid[self._learners :].mean()])
+
     def train(self) -> None:
-        """Remember the rollout, learn from it, and soften if a new segment is not as expected."""
+        """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
         rollout = self.rollout
         assert rollout is not None
         advantages = self._advantages(rollout)
         returns = advantages + rollout.value
-        self.pay[-1].append(rollout.reward.mean() - self._promised / len(rollout.reward))
+        if self.control:
+            self.pay[-1].append(self._paid(rollout))
         if self.memories.capacity:
             self._remember(returns)
         super().train()
-        if self.is_new and surprise_of(advantages, returns) > self.surprise:
+        if self.is_new and self._surprise(advantages, returns) > self.surprise:
             self._soften()
+            self.is_alert = True
         self.is_new = False
+        self.variances.append(returns.var())
+
+    def _surprise(self, advantages: Tensor, returns: Tensor) -> Tensor:
+        return surprise_of(advantages, returns, torch.stack(self.variances).mean())
+
+    def _minibatches(self) -> Iterator[Tensor]:
+        for _ in range(self.alert if self.is_alert else 1):
+            yield from super()._minibatches()
 
     @torch.no_grad()
     def _soften(self) -> None:
@@ -265,7 +315,7 @@ class Lifelong(TaskPPO):
         self.memories.begin_segment()
         for network in (self.policy.network, self.before):
             network.load_state_dict(self.slow.state_dict())
-        self.updates, self.is_new, self.pay = 0, True, []
+        self.updates, self.is_new, self.is_alert, self.pay = 0, True, False, []
 
     @property
     def replay_bytes(self) -> int:
@@ -279,7 +329,9 @@ class Lifelong(TaskPPO):
             "slow": self.slow.state_dict(),
             "before": self.before.state_dict(),
             "pay": self._pay_by_parts(),
+            "variances": torch.tensor(self.variances),
             "updates": torch.tensor(self.updates),
+            "is_alert": torch.tensor(self.is_alert),
         }
 
     def load_extra_state(self, tree: Tree) -> None:
@@ -288,7 +340,9 @@ class Lifelong(TaskPPO):
         self.slow.load_state_dict(tree["slow"])
         self.before.load_state_dict(tree["before"])
         self.pay = [list(part) for part in tree["pay"]]
+        self.variances = list(tree["variances"])
         self.updates = int(tree["updates"])
+        self.is_alert = bool(tree["is_alert"])
 
 
 class LifelongLearner(FineTune):

@@ -31,7 +31,7 @@ METHODS: dict[str, Maker] = {
     "joint": Joint,
     "lifelong": LifelongLearner,
     "lifelong-no-hippocampus": partial(LifelongLearner, capacity=0),
-    "lifelong-no-neocortex": partial(LifelongLearner, average=0.0, least_trend=-1.0),
+    "lifelong-no-neocortex": partial(LifelongLearner, average=0.0, control=0.0),
     "lifelong-no-looks": WithoutLooks,
     "lifelong-mlp": WithoutCircuits,
 }

@@ -20,7 +20,7 @@ MET = ("frames", "glances", "legal_actions", "seat", "ended")
 
 
 def cut_out(rollout: Rollout, rows: Tensor, starts: Tensor, length: int) -> Unrolls:
-    """Copy pieces of a rollout.
+    """Copy pieces of a rollout; frames are moved whole, as in `take_out`.
 
     Args:
         rollout: of T decisions in N rows.
@@ -32,7 +32,13 @@ def cut_out(rollout: Rollout, rows: Tensor, starts: Tensor, length: int) -> Unro
         What was met, (K, length, ...) each; states are the caller's to add.
     """
     steps = starts[:, None] + torch.arange(length, device=starts.device)
-    return {name: getattr(rollout, name)[steps, rows[:, None]] for name in MET}
+    places = (steps * rollout.actions.shape[1] + rows[:, None]).flatten()
+    pieces = {}
+    for name in MET:
+        met: Tensor = getattr(rollout, name)
+        found = met.flatten(0, 1).index_select(0, places)
+        pieces[name] = found.view(len(rows), length, *met.shape[2:])
+    return pieces
 
 
 def run_through(network: DualStreamNetwork, unrolls: Unrolls) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.learners import TaskPPO
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay, reconsolidated, surprise_of, trend_of
+from selfplay.forgetting.lifelong import average_decay, gain_of, reconsolidated, surprise_of
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
@@ -148,42 +148,63 @@ def test_the_slow_network_says_what_is_to_be_remembered():
     assert learner.actor(0).network is learner.algorithm.slow
 
 
-def test_a_trend_is_the_correlation_of_what_was_paid_with_the_parts_number():
-    """(-2, 1, 1) beyond the mean and (-1, 0, 1): product 3, lengths sqrt(6) and sqrt(2)."""
-    assert trend_of(torch.tensor([[0.0], [3.0], [3.0]])) == pytest.approx(3 / 12**0.5)
-    assert trend_of(torch.tensor([[3.0, 1.0], [2.0, 0.0]])) == pytest.approx(-1)
-    assert trend_of(torch.ones(4, 3)) == trend_of(torch.ones(1, 3)) == 0
+def test_a_gain_is_students_t_of_what_the_last_part_paid_beyond_the_control_group():
+    """Beyond the means (1, 2) of the group: 1 and 3, mean 2, deviation sqrt(2), two rollouts."""
+    control = torch.tensor([[0.0, 4.0], [2.0, 0.0]])
+    learners = torch.tensor([[9.0, 9.0], [2.0, 5.0]])
+    assert gain_of(learners, control) == pytest.approx(2 / (2**0.5 / 2**0.5))
+    assert gain_of(-learners, -control) == pytest.approx(-2)
+    assert gain_of(control, control[-1:]) == 0, "nothing varies"
+    assert gain_of(learners[:, :1], control[:, :1]) == 0, "a single rollout"
 
 
-def test_that_nothing_is_paid_at_a_parts_beginning_is_no_trend():
-    """Who always wins the same seems to become better in every part, who loses to become worse."""
+def test_that_nothing_is_paid_at_a_parts_beginning_is_no_gain():
+    """Who always wins the same is as good as the control group, though little is paid at first."""
     won = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
-    assert trend_of(won) == trend_of(-won) == 0
+    assert gain_of(won, won) == gain_of(-won, -won) == 0
 
 
 def test_what_is_only_promised_where_the_clock_stops_a_game_was_not_paid(monkeypatch):
-    learner = learner_of()
+    learner = learner_of("lifelong(capacity=64,control=0.25)")
     algorithm = learner.algorithm
     monkeypatch.setattr(TaskPPO, "_foregone", lambda self, outcome, value: torch.ones_like(value))
     learner.learn(0, 1)
-    promised = algorithm.config.discount
-    expected = algorithm.rollout.reward.mean() - promised
+    rewards = algorithm.rollout.reward - algorithm.config.discount
+    expected = torch.stack([rewards[:, :6].mean(), rewards[:, 6:].mean()])
     torch.testing.assert_close(algorithm.pay[-1][-1], expected)
 
 
-@pytest.mark.parametrize("least_trend", [0.0, -1.0])
-@pytest.mark.parametrize("pay", [[[0.0], [1.0]], [[1.0], [0.0]]])
-def test_a_segment_in_which_play_became_worse_is_rolled_back_unless_all_is_accepted(
-    pay, least_trend
-):
-    learner = learner_of(f"lifelong(capacity=64,least_trend={least_trend})")
+def test_the_control_group_goes_on_as_before_the_segment():
+    """One row of eight is decided by the slow network of before, in log-probability and value."""
+    learner = learner_of("lifelong(capacity=64,control=0.125)")
+    algorithm = learner.algorithm
+    learner.learn(0, 1)
+    obs = black_frames(8)
+    states = algorithm.policy.network.initial_state(8)
+    glances = algorithm.policy.network.eyes.glance(obs.frames)
+    with torch.no_grad():
+        thought = algorithm._think(obs, states, glances)
+        now = algorithm.policy.network(obs.frames, obs.legal_actions, states, glances)
+        before = algorithm.before(obs.frames, obs.legal_actions, states, glances)
+    for name in ("log_probs", "value", "state"):
+        got, new, old = (getattr(each, name) for each in (thought, now, before))
+        torch.testing.assert_close(got[:7], new[:7])
+        torch.testing.assert_close(got[7:], old[7:])
+    assert not torch.equal(now.log_probs, before.log_probs)
+
+
+@pytest.mark.parametrize("control", [0.25, 0.0])
+@pytest.mark.parametrize("more", [1.0, -1.0])
+def test_a_segment_that_was_no_gain_is_rolled_back_unless_all_is_accepted(more, control):
+    learner = learner_of(f"lifelong(capacity=64,control={control})")
     algorithm = learner.algorithm
     before = weights(algorithm.slow)
     learner.learn(0, 1)
     learned = weights(algorithm.slow)
     assert not torch.equal(before, learned)
-    algorithm.pay = [list(part) for part in torch.tensor(pay)]
-    expected = learned if pay[0] < pay[1] or least_trend < 0 else before
+    gained = torch.tensor([[more, 0.0], [1.1 * more, 0.0]])
+    algorithm.pay = [list(gained), list(gained)]
+    expected = learned if more > 0 or not control else before
     assert torch.equal(weights(learner.actor(0).network), expected)
     learner.finish(0)
     assert torch.equal(weights(learner.actor(0).network), expected)
@@ -278,25 +299,40 @@ def test_a_new_segment_goes_on_from_the_slow_network_with_a_new_average():
 
 def test_surprise_is_what_returns_lack_in_their_standard_deviations():
     """Means of -1 and returns of 1 and -3, whose standard deviation is 2 sqrt(2)."""
-    assert surprise_of(torch.tensor([0.0, -2.0]), torch.tensor([1.0, -3.0])) == pytest.approx(
-        1 / 8**0.5
-    )
-    assert surprise_of(torch.zeros(4), torch.zeros(4)) == 0
+    lacks, returns = torch.tensor([0.0, -2.0]), torch.tensor([1.0, -3.0])
+    assert surprise_of(lacks, returns, torch.tensor(1.0)) == pytest.approx(1 / 8**0.5)
+    assert surprise_of(torch.zeros(4), torch.zeros(4), torch.tensor(0.0)) == 0
 
 
-@pytest.mark.parametrize(("bias", "is_soft"), [(9.0, True), (-9.0, False)])
-def test_only_a_bad_surprise_at_the_start_of_a_segment_softens_the_policy(bias, is_soft):
-    """A critic that expects far more, or far less, than there ever is."""
-    learner = learner_of("lifelong(capacity=64)")
+def test_where_next_to_nothing_is_paid_a_trifle_is_no_surprise():
+    """Expected 0.02 and got 0 in every decision, where returns of 1 and -1 are usual."""
+    lacks, returns = torch.full((4,), -0.02), torch.tensor([0.0, 0.0, 0.01, 0.01])
+    assert surprise_of(lacks, returns, torch.tensor(1.0)) == pytest.approx(0.02)
+    assert surprise_of(lacks, returns, torch.tensor(0.0)) > 3
+
+
+@pytest.mark.parametrize(("bias", "is_surprised"), [(9.0, True), (-9.0, False)])
+def test_only_a_bad_surprise_at_the_start_of_a_segment_wakes_the_learner(bias, is_surprised):
+    """A critic that expects far more, or far less, than there ever is.
+
+    The policy is softened once, and after that each rollout is learned from three times as often.
+    """
+    learner, again = (learner_of("lifelong(capacity=64,alert=3)") for _ in range(2))
     learner.learn(0, 1)
+    usual = learner.algorithm.updates
     learner.finish(0)
     softenings = []
     learner.algorithm._soften = lambda: softenings.append(learner.algorithm.num_timesteps)
     torch.nn.init.constant_(learner.algorithm.slow.value_head.bias, bias)
     before = learner.algorithm.num_timesteps
-    learner.learn(1, 2)
-    first_rollout = TINY.num_rows * TINY.rollout_steps
-    assert softenings == [before + first_rollout] * is_soft
+    learner.learn(1, 2)  # a single rollout
+    assert softenings == [before + TINY.part_steps] * is_surprised
+    assert learner.algorithm.updates == usual
+    again.load_state_dict(learner.state_dict())
+    again.learn(1, 3)
+    assert again.algorithm.updates == usual + usual * (3 if is_surprised else 1)
+    again.algorithm.begin_segment()
+    assert not again.algorithm.is_alert
 
 
 def test_a_softened_policy_is_less_sure_of_what_to_do():
@@ -312,10 +348,11 @@ def test_a_softened_policy_is_less_sure_of_what_to_do():
     torch.testing.assert_close(after.value, before.value)
 
 
-def black_frames():
-    """Three decisions in the dark."""
-    legal = torch.ones(3, 16, dtype=torch.bool)
-    return Observation(torch.zeros(3, 3, 64, 64, dtype=torch.uint8), legal, torch.zeros(3).long())
+def black_frames(num=3):
+    """Decisions in the dark."""
+    legal = torch.ones(num, 16, dtype=torch.bool)
+    frames = torch.zeros(num, 3, 64, 64, dtype=torch.uint8)
+    return Observation(frames, legal, torch.zeros(num).long())
 
 
 def test_the_mlp_has_the_size_of_the_circuits_and_no_memory():

@@ -313,7 +313,7 @@ def test_an_unknown_knob_is_named(name):
         ("lifelong(span=0)", "span must be a number from 1e-06 to 1, not 0"),
         ("lifelong(reconsolidation=1.5)", "reconsolidation must be a number from 0 to 1, not 1.5"),
         ("lifelong(surprise='never')", "surprise must be a number from -inf to inf, not 'never'"),
-        ("lifelong(least_trend=2)", "least_trend must be a number from -1 to 1, not 2"),
+        ("lifelong(control=1)", "control must be a number from 0 to 0.5, not 1"),
     ],
 )
 def test_a_knob_out_of_its_bounds_is_named_before_the_work(name, complaint):
