@@ -16,6 +16,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from torch import Generator, Tensor
 
 from envs.opponents import choose
@@ -114,11 +115,16 @@ class Peer(Learner):
         self.algorithm.set_logger(no_logger())
 
     def _check_rollouts(self) -> None:
-        steps = self.suite.part_steps // self.suite.num_rows
+        steps, name, own = self.suite.part_steps // self.suite.num_rows, "n_steps", 1
         if isinstance(self.algorithm, OnPolicyAlgorithm):
             own = self.algorithm.n_steps
-            if own < 1 or steps % own:
-                raise ValueError(f"n_steps must divide the {steps} steps of a part, not be {own}")
+        elif isinstance(self.algorithm, OffPolicyAlgorithm):
+            name, freq = "train_freq", self.algorithm.train_freq
+            if not isinstance(freq, TrainFreq) or freq.unit != TrainFrequencyUnit.STEP:
+                raise ValueError(f"train_freq must count steps, not be {freq}")
+            own = freq.frequency
+        if own < 1 or steps % own:
+            raise ValueError(f"{name} must divide the {steps} steps of a part, not be {own}")
 
     def learn(self, task: int, seed: int) -> None:
         """The algorithm's own `learn`, in new games."""

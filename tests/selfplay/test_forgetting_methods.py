@@ -339,6 +339,18 @@ def test_an_algorithm_whose_rollouts_would_overrun_a_part_is_refused(steps):
         learner_of(f"stable_baselines3:A2C(n_steps={steps})")
 
 
+@pytest.mark.parametrize(
+    ("freq", "said"),
+    [
+        ("3", "train_freq must divide the 8 steps of a part, not be 3"),
+        ("(1,'episode')", "train_freq must count steps"),
+    ],
+)
+def test_an_off_policy_algorithm_that_would_overrun_a_part_is_refused(freq, said):
+    with pytest.raises(ValueError, match=said):
+        learner_of(f"stable_baselines3:DQN(policy='MlpPolicy',buffer_size=64,train_freq={freq})")
+
+
 @pytest.mark.parametrize("steps", [2, 4, 8])
 def test_an_algorithm_with_rollouts_of_its_own_learns_from_as_many_decisions(steps):
     learner = learner_of(f"stable_baselines3:A2C(policy='MlpPolicy',n_steps={steps})")
