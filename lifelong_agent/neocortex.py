@@ -195,10 +195,10 @@ class Neocortex:
         try:
             self._teach(night, deadline, generator, tell)
             report = self._accept(night, before, saved)
+            tell(1.0)
         except BaseException:
             self._mix(saved, saved, 0.0)
             raise
-        tell(1.0)
         return report
 
     def _accept(self, night: Night, before: list[Marks], saved: list[Weights]) -> SleepReport:

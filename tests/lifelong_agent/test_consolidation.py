@@ -139,13 +139,17 @@ def test_what_was_learned_with_other_eyes_is_not_used(folder: Path) -> None:
     agent.close()
 
 
-def test_a_sleep_woken_up_leaves_the_network_and_the_file_as_they_were(folder: Path) -> None:
+@pytest.mark.parametrize("woken_at", [0.0, 1.0])
+def test_a_sleep_woken_up_leaves_the_network_and_the_file_as_they_were(
+    folder: Path, woken_at: float
+) -> None:
     agent = make_agent(folder)
     before, content = weights(agent.awake), (folder / FILE).read_bytes()
     play(agent, "ben", 1, seed=9)
 
     def wake(share: float) -> None:
-        raise Woken
+        if share >= woken_at:
+            raise Woken
 
     assert agent.sleep(30, wake).reason.endswith("woken up, the network is as it was")
     assert equal(weights(agent.awake), before)
