@@ -220,8 +220,8 @@ class LifelongAgent:
 
     def _checked(self, obs: AgentObservation) -> tuple[Tensor, Tensor]:
         device = self._state.device
-        frame = torch.as_tensor(obs["observation"], device=device)
-        legal = torch.as_tensor(obs["action_mask"], device=device).bool()
+        frame = torch.as_tensor(obs["observation"], device=device).clone()  # it is remembered
+        legal = torch.as_tensor(obs["action_mask"], device=device).bool().clone()
         config = self.network.config
         if frame.shape != config.obs_shape or frame.dtype != torch.uint8:
             raise ValueError(

@@ -99,6 +99,20 @@ def test_a_trace_whose_advice_turned_out_right_is_refreshed_at_the_end_of_the_ga
     assert [(t.recalls, t.refreshed) for t in two.traces] == [(0, 1)]
 
 
+def test_what_was_seen_is_remembered_though_the_caller_writes_over_it(
+    network: DualStreamNetwork,
+) -> None:
+    agent = LifelongAgent(network)
+    frame, mask = np.zeros((3, 64, 64), np.uint8), np.ones(16, bool)
+    agent.begin_game("connect", "ana")
+    agent.act({"observation": frame, "action_mask": mask})
+    frame[:], mask[:] = 255, False
+    agent.end_game(1)
+    ((trace,),) = (e.traces for e in agent.hippocampus.store.read_episodes("connect", "ana"))
+    assert trace.frame.max() == 0
+    assert trace.legal_actions.all()
+
+
 def test_without_a_memory_of_it_the_agent_plays_as_its_network_does(
     network: DualStreamNetwork,
 ) -> None:
