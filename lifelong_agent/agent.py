@@ -172,7 +172,9 @@ class LifelongAgent:
         temperature = self.hippocampus.advice_config.temperature
         probabilities = advise(policy, advice.advantage, temperature)
         probabilities = bend(probabilities, tactics, self.tactician.config.lid)
-        probabilities = take(probabilities, self._next(code, alike), self.lines.config.share)
+        way = self._next(code, alike)
+        if way is not None and bool(legal[0, way]):  # equal frames need not have equal masks
+            probabilities = take(probabilities, way, self.lines.config.share)
         action = int(probabilities.argmax())
         self.episode.traces.append(
             Trace(

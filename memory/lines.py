@@ -337,9 +337,9 @@ def _line(
     )  # fmt: skip
 
 
-def take(policy: Floats, action: int | None, share: float) -> Floats:
+def take(policy: Floats, action: int, share: float) -> Floats:
     """(A,) probabilities with at least `share` for an action, the others in proportion."""
-    if action is None or policy[action] >= share:
+    if policy[action] >= share:
         return policy
     rest = policy.copy()
     rest[action] = 0

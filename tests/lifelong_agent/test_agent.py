@@ -113,6 +113,18 @@ def test_what_was_seen_is_remembered_though_the_caller_writes_over_it(
     assert trace.legal_actions.all()
 
 
+def test_a_line_is_not_gone_again_where_it_has_become_illegal(network: DualStreamNetwork) -> None:
+    agent = LifelongAgent(network)
+    frame, mask = np.zeros((3, 64, 64), np.uint8), np.ones(16, bool)
+    actions = []
+    for _ in range(2):
+        agent.begin_game("connect", "ana")
+        actions.append(int(agent.act({"observation": frame, "action_mask": mask}).actions))
+        agent.end_game(1)
+        mask[actions[0]] = False
+    assert actions[1] != actions[0]
+
+
 def test_without_a_memory_of_it_the_agent_plays_as_its_network_does(
     network: DualStreamNetwork,
 ) -> None:

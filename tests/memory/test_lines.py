@@ -151,7 +151,7 @@ def test_a_game_that_begins_otherwise_as_on_the_other_seat_has_lines_of_its_own(
 def test_the_action_of_the_way_gets_its_share_even_where_the_network_gave_it_nothing() -> None:
     policy = np.array([0.75, 0.25, 0.0], np.float32)
     assert take(policy, 2, 0.98) == pytest.approx([0.015, 0.005, 0.98])
-    assert take(policy, None, 0.98) is policy
+    assert take(policy, 0, 0.7) is policy
     assert take(np.array([0, 1, 0], np.float32), 1, 0.98) == pytest.approx([0, 1, 0])
     assert take(np.array([1, 0, 0], np.float32), 2, 0.98) == pytest.approx([0.02, 0, 0.98])
 
