@@ -228,17 +228,17 @@ def _trust(line: Line, lines: Collection[Line]) -> float:
     """Product over a line of the share of games that went on as it did, of those that came by.
 
     A game that was over where this one went on was answered in another way, too, and so was one
-    that went on where this one was over.
+    that went on where this one was over, or ended there with another result.
     """
     shared = np.array([line.shared(other) for other in lines])
-    lengths = np.array([len(other) for other in lines])
-    left = Counter(
-        int(ply)
-        for ply, other in zip(shared, lines, strict=True)
-        if ply < max(len(line), len(other)) and line.actions[ply - 1] == other.actions[ply - 1]
-    )
-    over = (shared == len(line)) & (lengths == len(line))
-    went = {ply: int(((shared > ply) | over).sum()) for ply in left}
+    left, same = Counter[int](), 0
+    for ply, other in zip(shared.tolist(), lines, strict=True):
+        if line.actions[ply - 1] == other.actions[ply - 1]:  # it was not the agent who left
+            if ply == len(line) == len(other) and line.result == other.result:
+                same += 1
+            else:
+                left[ply] += 1
+    went = {ply: int((shared > ply).sum()) if ply < len(line) else same for ply in left}
     return float(np.prod([went[ply] / (went[ply] + others) for ply, others in left.items()]))
 
 

@@ -25,6 +25,13 @@ def test_a_line_that_was_not_lost_is_gone_again_as_long_as_the_opponent_answers_
     assert [way.action(ply, code) for ply, code in enumerate((1, 3, 6, 5))] == [1, 1, None, None]
 
 
+def test_a_line_that_mostly_ended_worse_is_not_gone_again_for_the_once_that_it_was_won() -> None:
+    won, lost = (a_line(result, [1, 2], [0, 0], [0.5, 0.5]) for result in (1, -1))
+    assert choose_way([won, lost], PLAIN).actions == (0, 0)
+    assert choose_way([won, lost, lost], PLAIN).is_trial
+    assert choose_way([lost, won, won], PLAIN).actions == (0, 0)
+
+
 def test_a_lost_line_is_left_with_an_action_that_is_new_there() -> None:
     way = choose_way([a_line(-1, [1, 2, 3], [0, 0, 0], [0.6, 0.4, 0.0])], PLAIN)
     assert (way.codes, way.actions, way.is_trial) == ((1,), (1,), True)
