@@ -116,8 +116,10 @@ class Consolidation:
         taught = undisputed(taught)
         games = sorted({game for game, _ in taught})
         variants = [games.index(game) for game, _ in taught]
-        guide = self.cortex.guide
-        return read_lessons(guide, [trace for _, trace in taught], variants, self._readings)
+        traces = [trace for _, trace in taught]
+        lessons = read_lessons(self.cortex.guide, traces, variants, self._readings)
+        self._readings = {trace.code: self._readings[trace.code] for trace in traces}
+        return lessons
 
     def _fits(self, trace: Trace) -> bool:
         """Whether it was taken by a network of these sizes; older ones may have had others."""

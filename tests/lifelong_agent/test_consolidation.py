@@ -158,6 +158,17 @@ def test_a_sleep_woken_up_leaves_the_network_and_the_file_as_they_were(
     agent.close()
 
 
+def test_readings_of_what_is_taught_no_longer_are_not_kept() -> None:
+    agent = make_agent(None)
+    for first in (0, 3):
+        for seed in range(first, first + 3):
+            play(agent, "ana", 1, seed)
+        agent.sleep(1)
+        taught = {trace.code for trace in recollect(agent.hippocampus, "a", "ana")}
+        assert len(taught) == 12
+        assert agent.consolidation._readings.keys() == taught
+
+
 def test_where_opponents_call_for_different_actions_most_votes_count_then_the_latest() -> None:
     def make(situation: int, action: int) -> tuple[str, Trace]:
         trace = make_trace(situation, action)
