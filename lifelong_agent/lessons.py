@@ -6,7 +6,7 @@ Which games are worth learning from is decided here; how a network learns from t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.policy import DualStreamNetwork
-from memory import Episode, Hippocampus, Trace
+from memory import Hippocampus, Trace
 
 BEST_GAMES = 3
 """Of the games against one opponent, so many of the best, the latest first, are taught."""
@@ -72,8 +72,10 @@ def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]
     and are no known mistake (hope for others is for play; what is taught has been shown to work),
     and 0.3 times the shipped network's own probabilities, so that other ways stay open to trial.
     """
-    episodes = list(hippocampus.store.read_episodes(game, opponent))
-    latest = {trace.code: trace for episode in best_games(episodes) for trace in episode.traces}
+    store = hippocampus.store
+    best = best_games(store.whole_games(game, opponent))
+    episodes = store.read_episodes(game, opponent, best)
+    latest = {trace.code: trace for episode in episodes for trace in episode.traces}
     mistakes = _mistakes(hippocampus, game, opponent)
     taught = []
     for trace in latest.values():
@@ -108,10 +110,14 @@ def undisputed(taught: Sequence[tuple[str, Trace]]) -> list[tuple[str, Trace]]:
     return [(g, t) for g, t in taught if int(t.policy.argmax()) == winners[g, t.code]]
 
 
-def best_games(episodes: Sequence[Episode]) -> list[Episode]:
-    """The last three of the games that ended as well as any, oldest first; none if all are lost."""
-    best = max((episode.result for episode in episodes), default=-1.0)
-    return [e for e in episodes if e.result == best >= 0][-BEST_GAMES:]
+def best_games(results: Mapping[int, float]) -> list[int]:
+    """The last three of the games that ended as well as any, oldest first; none if all are lost.
+
+    Args:
+        results: by the game's id, oldest first.
+    """
+    best = max(results.values(), default=-1.0)
+    return [game_id for game_id, result in results.items() if result == best >= 0][-BEST_GAMES:]
 
 
 @torch.no_grad()

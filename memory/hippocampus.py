@@ -7,7 +7,6 @@ from it when a memory is opened. It advises a policy but is no policy, and it tr
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -389,13 +388,14 @@ class Hippocampus:
 
     def rehearse(self, game: str, opponent: str) -> Rehearsal:
         """Replay all games against one opponent, oldest first; changes nothing by itself."""
-        episodes = list(self.store.read_episodes(game, opponent))
+        episodes = list(self.store.read_episodes(game, opponent, frames=False))
         beliefs = {
             trace.code: dict(self.answers(game, opponent, trace.code))
             for episode in episodes
             for trace in episode.traces
         }
-        before, believed = agreement(episodes, beliefs), copy.deepcopy(beliefs)
+        before = agreement(episodes, beliefs)
+        believed = {code: dict(answers) for code, answers in beliefs.items()}
         for episode in episodes:
             answers = reverse_replay(episode, lambda t: beliefs[t.code], self.credit_config)
             for trace, answer in zip(episode.traces, answers, strict=True):

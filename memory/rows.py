@@ -20,6 +20,7 @@ READ = (
     "code, key, frame, state, fixations, action, legal_actions, policy, value, returns, recalls, "
     "stability, refreshed"
 )  # the columns that `trace_of` reads
+NO_FRAME = np.zeros((0, 0, 0), np.uint8)
 
 
 def seal(values: Iterable[Any]) -> int:
@@ -71,14 +72,14 @@ def rekeyed_row(row: tuple[Any, ...], key: Floats, encoder: str) -> tuple[Any, .
 
 
 def trace_of(row: tuple[Any, ...]) -> Trace:
-    """The record of a row of the columns `READ`."""
+    """The record of a row of the columns `READ`; its frame may have been left out."""
     code, key, frame, state, fixations, action, legal, policy, *rest = row
     value, returns, recalls, stability, refreshed = rest
     probabilities = np.frombuffer(policy, "<f2").astype(np.float32)
     return Trace(
         code=code,
         key=np.frombuffer(key, "<f2").astype(np.float32),
-        frame=decompress(frame),
+        frame=NO_FRAME if frame is None else decompress(frame),
         state=np.frombuffer(state, "<f2").astype(np.float32),
         fixations=np.frombuffer(fixations, "<i2").astype(np.int64).reshape(-1, 2),
         action=action,

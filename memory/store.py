@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any
 
@@ -250,16 +250,30 @@ class Store(Database):
         rows = self.connection.execute(query, wanted)
         return {row[0]: (row[1], trace_of(row[2:])) for row in rows}
 
-    def read_episodes(self, game: str, opponent: str) -> Iterator[Episode]:
-        """The games against one opponent of which nothing was forgotten, oldest first."""
-        games = self.connection.execute(
-            "SELECT id, result, plies FROM games WHERE game = ? AND opponent = ? ORDER BY id",
-            (game, opponent),
-        ).fetchall()
-        query = f"SELECT {READ} FROM traces WHERE game_id = ? ORDER BY ply"
-        for game_id, result, plies in games:
-            rows = self.connection.execute(query, (game_id,)).fetchall()
-            if len(rows) == plies:
+    def whole_games(self, game: str, opponent: str) -> dict[int, float]:
+        """Results by id of the games with somebody of which nothing was forgotten, oldest first."""
+        query = (
+            "SELECT id, result FROM games g WHERE game = ? AND opponent = ? AND plies = "
+            "(SELECT COUNT(*) FROM traces WHERE game_id = g.id) ORDER BY id"
+        )
+        return dict(self.connection.execute(query, (game, opponent)).fetchall())
+
+    def read_episodes(
+        self, game: str, opponent: str, ids: Collection[int] | None = None, frames: bool = True
+    ) -> Iterator[Episode]:
+        """The games against one opponent of which nothing was forgotten, oldest first.
+
+        Args:
+            game: the variant.
+            opponent: who.
+            ids: only these of them.
+            frames: without them, which take most of the time, the traces' are empty.
+        """
+        columns = READ if frames else READ.replace("frame", "NULL")
+        query = f"SELECT {columns} FROM traces WHERE game_id = ? ORDER BY ply"
+        for game_id, result in self.whole_games(game, opponent).items():
+            if ids is None or game_id in ids:
+                rows = self.connection.execute(query, (game_id,)).fetchall()
                 yield Episode(game, opponent, result, [trace_of(row) for row in rows])
 
     def results(self, opponent: str, game: str | None = None) -> list[float]:

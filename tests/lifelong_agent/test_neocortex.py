@@ -22,6 +22,7 @@ from lifelong_agent.neocortex import (
 )
 from lifelong_agent.policy import DualStreamNetwork
 from memory import Hippocampus, Trace, fingerprint
+from memory.pixels import decompress
 from selfplay.adapt import alone, play_live, winning_opponents
 from selfplay.rollout import random_positions
 from tests.lifelong_agent.probes import SHAPE, SMALL
@@ -291,6 +292,23 @@ def test_exemplars_protect_what_was_known_before_there_was_a_memory(network, rec
         cortex.consolidate(recent.pick(torch.arange(8)), nothing, 60, chance())
         off.append(-examine(cortex.fast, never_rehearsed).new)
     assert off[1] < 0.5 * off[0]
+
+
+def test_a_sleep_unpacks_the_frames_of_what_is_taught_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory, unpacked = Hippocampus.open(None, KEY_SIZE), []
+    for number in range(20):
+        memory.remember(make_episode([2 * number, 2 * number + 1], 1 - 2 * (number % 2)), "v")
+
+    def count(blob: bytes) -> np.ndarray:
+        unpacked.append(blob)
+        return decompress(blob)
+
+    monkeypatch.setattr("memory.rows.decompress", count)
+    assert memory.rehearse("connect", "ana").games == 20
+    assert not unpacked
+    assert len(recollect(memory, "connect", "ana")) == len(unpacked) == 6
 
 
 def test_only_the_best_games_are_taught_and_of_them_what_was_done() -> None:
