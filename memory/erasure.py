@@ -14,6 +14,7 @@ from memory.beliefs import EVERYONE
 from memory.credit import Answer, blend
 from memory.hippocampus import SHARED_RATE
 from memory.rows import marks, sealed
+from memory.scenes import drop_unused
 from memory.store import Store
 
 Situation = tuple[str, int, int]  # game, code, action
@@ -54,7 +55,7 @@ def erase(store: Store, player: str) -> Erased:
         counts = [_delete(cursor, table, player) for table in ("traces", "strategies", "answers")]
         games = _delete(cursor, "games", player)
         shared = _relearn(cursor, situations)
-        _drop_scenes(cursor, {code for _, code, _ in situations})
+        drop_unused(cursor)
     store.rewrite()
     return Erased(games, counts[0], counts[1], counts[2] + shared, copies, learned)
 
@@ -105,10 +106,3 @@ def _relearn(cursor: sqlite3.Cursor, situations: set[Situation]) -> int:
         row = sealed((game, EVERYONE, code, action, answer.value, answer.count))
         cursor.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks(row)})", row)
     return len(gone)
-
-
-def _drop_scenes(cursor: sqlite3.Cursor, codes: set[int]) -> None:
-    """Situations that only the player's games showed."""
-    query = "SELECT code FROM traces UNION SELECT code FROM strategies"
-    left = {code for (code,) in cursor.execute(query)}
-    cursor.executemany("DELETE FROM scenes WHERE code = ?", [(code,) for code in codes - left])

@@ -329,6 +329,8 @@ class Hippocampus:
         left = self._make_room(int(config.slack * config.capacity_traces))
         self.store.note_sleep(left)
         self.book.fade()
+        if left:
+            self.book.scenes.drop_unused()
         self._moved = {}
         return left
 

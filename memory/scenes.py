@@ -6,6 +6,7 @@ person. FAISS is a cache of the table, rebuilt when it is first asked.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 
 import faiss
@@ -68,6 +69,16 @@ class Scenes:
         found = zip(codes[0].tolist(), distances[0].tolist(), strict=True)
         return sorted(((c, d) for c, d in found if c >= 0), key=lambda pair: (pair[1], pair[0]))
 
+    def drop_unused(self) -> None:
+        """Forget scenes of situations that no trace and no strategy is about any longer.
+
+        Raises:
+            ValueError: if it cannot be written; nothing has changed then.
+        """
+        with self._database.transaction("forgetting") as cursor:
+            drop_unused(cursor)
+        self._index, self._bits = None, {}
+
     def _loaded(self) -> faiss.IndexBinaryIDMap2:
         if self._index is None:
             self._bits = self._read()
@@ -83,6 +94,12 @@ class Scenes:
                 raise MemoryDamagedError("the memory is damaged: a row of scenes is not sealed")
             scenes[code] = bits
         return scenes
+
+
+def drop_unused(cursor: sqlite3.Cursor) -> None:
+    """Delete the rows of situations that no trace and no strategy is about."""
+    used = "SELECT code FROM traces UNION SELECT code FROM strategies"
+    cursor.execute(f"DELETE FROM scenes WHERE code NOT IN ({used})")
 
 
 def _add(index: faiss.IndexBinaryIDMap2, scenes: Mapping[int, bytes]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from memory import Hippocampus
+from memory.erasure import erase
 from memory.forgetting import (
     ForgettingConfig,
     first_stability,
@@ -11,7 +12,8 @@ from memory.forgetting import (
     strength,
     weakest,
 )
-from tests.memory.make import KEY_SIZE, make_episode, make_key
+from memory.scenes import Scenes
+from tests.memory.make import KEY_SIZE, make_episode, make_key, make_trace
 
 SMALL = ForgettingConfig(capacity_traces=20, slack=0.1)
 
@@ -93,6 +95,32 @@ def test_a_game_that_cannot_fit_is_refused_and_nothing_leaves() -> None:
     assert len(memory) == 2
     with pytest.raises(ValueError, match="at least 1"):
         ForgettingConfig(capacity_traces=0)
+
+
+def test_scenes_leave_with_the_last_trace_that_showed_them() -> None:
+    memory = Hippocampus.open(None, KEY_SIZE, SMALL)
+    for number in range(30):
+        episode = make_episode([3 * number, 3 * number + 1, 3 * number + 2], 0)
+        memory.book.note_scenes({trace.code: bytes(16) for trace in episode.traces})
+        memory.remember(episode, "v")
+        memory.fade()
+    query = "SELECT code FROM traces UNION SELECT code FROM strategies"
+    used = {code for (code,) in memory.store.connection.execute(query)}
+    assert len(used) <= SMALL.capacity_traces
+    assert {code for code, _ in memory.book.scenes.nearest(bytes(16), 90)} == used
+    assert memory.book.scenes.attributes(make_trace(0).code) is None
+    memory.store.check()
+
+
+def test_scenes_of_a_removed_player_go_though_the_traces_had_left_before() -> None:
+    memory = Hippocampus.open(None, KEY_SIZE)
+    memory.book.note_scenes({make_trace(1).code: bytes(16), make_trace(2).code: bytes(16)})
+    memory.remember(make_episode([1], 0, "ana"), "v")
+    memory.remember(make_episode([2], 0, "ben"), "v")
+    memory._forget(np.array([1]))
+    erase(memory.store, "ana")
+    assert Scenes(memory.store).attributes(make_trace(1).code) is None
+    assert Scenes(memory.store).attributes(make_trace(2).code) == bytes(16)
 
 
 def test_games_with_holes_are_not_rehearsed() -> None:
