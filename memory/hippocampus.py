@@ -329,8 +329,8 @@ class Hippocampus:
         left = self._make_room(int(config.slack * config.capacity_traces))
         self.store.note_sleep(left)
         self.book.fade()
-        if left:
-            self.book.scenes.drop_unused()
+        if self.store.count("scenes") > len(self) + self.store.count("strategies"):
+            self.book.scenes.drop_unused()  # traces have left, now or when a game needed room
         self._moved = {}
         return left
 
