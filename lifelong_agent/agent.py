@@ -135,6 +135,8 @@ class LifelongAgent:
         """
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
+        if self.episode is not None:
+            self.describer.forget(len(self.episode.traces))
         self.episode, self._scenes = Episode(game, opponent), {}
         self._impression = self.acquaintances.meet(game, opponent)
         self._way = NO_WAY

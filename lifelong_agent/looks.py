@@ -108,6 +108,10 @@ class Describer:
         names = tuple(f"{ascii_uppercase[g]}{c + 1}" for g, c in sorted(named))
         return names, self.dictionary.bits(codes).tobytes()
 
+    def forget(self, num: int) -> None:
+        """Do not learn from the last so many frames after all, as far as no sleep has yet."""
+        del self._unlearned[max(0, len(self._unlearned) - num) :]
+
     def sleep(self) -> int:
         """Learn from the looks since the last sleep, and keep the outcome.
 

@@ -82,6 +82,21 @@ def test_a_damaged_dictionary_is_named_and_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / SET_ASIDE).exists()
 
 
+def test_nothing_is_learned_from_the_looks_of_a_game_that_was_not_finished() -> None:
+    agent = LifelongAgent(make_network())
+    play(agent, "ana", 1)
+    finished = list(agent.describer._unlearned)
+    agent.begin_game("a", "ben")
+    for light in (90, 120):
+        picture = np.full((3, 16, 16), light, np.uint8)
+        agent.act({"observation": picture, "action_mask": np.ones(3, bool)})
+    assert len(agent.describer._unlearned) == len(finished) + 2
+    agent.begin_game("a", "cem")
+    assert all(a is b for a, b in zip(agent.describer._unlearned, finished, strict=True))
+    agent.begin_game("a", "cem")
+    assert len(agent.describer._unlearned) == len(finished)
+
+
 def test_the_agent_names_attributes_and_files_strategies_under_them(tmp_path: Path) -> None:
     agent = LifelongAgent(make_network(), tmp_path)
     agent.describer = Describer(3, agent.encoder, tmp_path, AttributeConfig(warm_up=160))
