@@ -28,6 +28,7 @@ PATCHES = 4  # of a crop, each way
 GIST = 16  # numbers of a reading, those in which readings differ most
 GIST_WEIGHT = 2.0  # the gist has unit length, the patches' light is between -1 and 1
 NO_CODE = -1
+MOST_UNLEARNED = 16_384  # frames that are kept for the next sleep, the latest
 
 
 def tokens(
@@ -101,6 +102,7 @@ class Describer:
             Names, and the set of attributes as 16 bytes; None while nothing is known.
         """
         self._unlearned.append(looks)
+        del self._unlearned[:-MOST_UNLEARNED]
         codes = self.dictionary.describe(looks)
         if (codes == NO_CODE).all():
             return (), None

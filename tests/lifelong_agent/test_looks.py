@@ -82,6 +82,16 @@ def test_a_damaged_dictionary_is_named_and_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / SET_ASIDE).exists()
 
 
+def test_an_agent_that_never_sleeps_keeps_no_more_than_the_latest_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lifelong_agent.looks.MOST_UNLEARNED", 3)
+    describer, looks = make_describer(), [make_looks(2, seed) for seed in range(5)]
+    for some in looks:
+        describer.see(some)
+    assert all(a is b for a, b in zip(describer._unlearned, looks[2:], strict=True))
+
+
 def test_nothing_is_learned_from_the_looks_of_a_game_that_was_not_finished() -> None:
     agent = LifelongAgent(make_network())
     play(agent, "ana", 1)
