@@ -5,6 +5,7 @@ It is told what to show and decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pygame import Rect
@@ -17,6 +18,7 @@ from window.theme import AGENT, BACKGROUND, BAD, EDGE, MUTED, PERSON, Canvas, sp
 from window.widgets import Button, Choice, NameField, row
 
 TITLE, LABEL, LINE, GRID_ROW, WORDS, NOTICE, BUTTONS, GAP = 66, 19, 40, 33, 20, 62, 46, 13
+LETTERS = 13.5
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,25 @@ def draw_game(
 
 
 class _Stack:
-    """Places things below each other; tightens where there is little room."""
+    """Places things below each other; where there is little room, all but the lines tighten."""
 
-    def __init__(self, canvas: Canvas, inner: Rect, wanted: float) -> None:
+    def __init__(self, canvas: Canvas, inner: Rect, wanted: float, lines: Sequence[float]) -> None:
         self._canvas, self._inner, self._y = canvas, inner, float(inner.top)
-        self._scale = min(1.0, inner.height / (wanted * canvas.unit))
+        room = inner.height - sum(map(self._line_height, lines))
+        self._scale = max(0.0, min(1.0, room / (wanted * canvas.unit)))
 
     def take(self, units: float) -> Rect:
         """The next strip."""
-        height = units * self._scale * self._canvas.unit
+        return self._cut(units * self._scale * self._canvas.unit)
+
+    def take_line(self, units: float) -> Rect:
+        """The next strip, with room for a line of letters however small the window is."""
+        return self._cut(self._line_height(units))
+
+    def _line_height(self, units: float) -> float:
+        return max(units * self._canvas.unit, self._canvas.letters(LETTERS).get_linesize())
+
+    def _cut(self, height: float) -> Rect:
         place = Rect(self._inner.left, round(self._y), self._inner.width, round(height))
         self._y += height
         return place
@@ -101,21 +113,22 @@ class _Stack:
 def draw_form(canvas: Canvas, inner: Rect, form: Form) -> None:
     """Title, name, opponent, who starts, record, buttons."""
     grid = form.opponent.num_rows * GRID_ROW + 6
-    wanted = TITLE + 2 * LABEL + LINE + 2 * GAP + grid + WORDS + NOTICE + BUTTONS + GAP
-    wanted += 0 if form.starter is None else LABEL + LINE + GAP
-    stack = _Stack(canvas, inner, wanted)
+    wanted = TITLE + LINE + 2 * GAP + grid + NOTICE + BUTTONS + GAP
+    wanted += 0 if form.starter is None else LINE + GAP
+    lines = [LABEL, LABEL, WORDS] + ([] if form.starter is None else [LABEL])
+    stack = _Stack(canvas, inner, wanted, lines)
     _draw_title(canvas, stack.take(TITLE))
-    _draw_label(canvas, stack.take(LABEL), "Your name")
+    _draw_label(canvas, stack.take_line(LABEL), "Your name")
     form.field.draw(canvas, stack.take(LINE), form.focused is form.field)
     stack.take(GAP)
-    _draw_label(canvas, stack.take(LABEL), "Against")
+    _draw_label(canvas, stack.take_line(LABEL), "Against")
     form.opponent.draw(canvas, stack.take(grid), form.focused is form.opponent)
-    words = stack.take(WORDS)
+    words = stack.take_line(WORDS)
     bottom = (words.left + canvas.px(2), words.bottom)
     canvas.text(form.words, size=13, colour=MUTED, width=words.width, bottomleft=bottom)
     stack.take(GAP)
     if form.starter is not None:
-        _draw_label(canvas, stack.take(LABEL), "Who starts")
+        _draw_label(canvas, stack.take_line(LABEL), "Who starts")
         form.starter.draw(canvas, stack.take(LINE), form.focused is form.starter)
         stack.take(GAP)
     strip = Rect(inner.left, inner.bottom - canvas.px(BUTTONS), inner.width, canvas.px(BUTTONS))
@@ -137,7 +150,7 @@ def _draw_title(canvas: Canvas, place: Rect) -> None:
 
 
 def _draw_label(canvas: Canvas, place: Rect, words: str) -> None:
-    canvas.text(words, size=13.5, colour=MUTED, topleft=place.topleft)
+    canvas.text(words, size=LETTERS, colour=MUTED, topleft=place.topleft)
 
 
 def _draw_notice(canvas: Canvas, place: Rect, form: Form) -> None:

@@ -75,6 +75,33 @@ def assert_apart(rects, whole):
         assert not one.colliderect(other)
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """Every line that is written: its words and where they stand."""
+    lines, write = [], Canvas.text
+
+    def spy(self, words, **how):
+        lines.append((words, write(self, words, **how)))
+        return lines[-1][1]
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    return lines
+
+
+@pytest.mark.parametrize("size", [*SIZES, (480, 320)])
+def test_no_label_of_the_menu_is_covered(sit_down, written, size):
+    table = sit_down()
+    table.until(lambda: table.screen.resting)
+    written.clear()
+    table.screen.draw(Canvas(pygame.Surface(size)))
+    menu = table.screen
+    widgets = [menu.field.rect, *menu.opponent._rects, *menu.starter._rects]
+    labels = [rect for words, rect in written if words in ("Your name", "Against", "Who starts")]
+    assert len(labels) == 3
+    for label in labels:
+        assert label.collidelist(widgets) == -1
+
+
 def test_the_persons_discs_are_yellow_and_the_agents_red(sit_down):
     table = sit_down(StandIn(habit=(6,)))
     table.start()
