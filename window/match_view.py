@@ -127,9 +127,8 @@ def _draw_play(canvas: Canvas, middle: Rect, view: MatchView) -> None:
     y = canvas.text(
         view.headline, size=23, bold=True, width=middle.width, topleft=middle.topleft
     ).bottom + canvas.px(3)
-    y = canvas.text(
-        view.hint, size=14, colour=MUTED, width=middle.width, topleft=(middle.left, y)
-    ).bottom + canvas.px(18)
+    place = Rect(middle.left, y, middle.width, middle.bottom - y)
+    y = canvas.paragraph(view.hint, place, 14, MUTED) + canvas.px(18)
     if view.notice:
         place = Rect(middle.left, y, middle.width, middle.bottom - y)
         y = canvas.paragraph(view.notice, place, 14, BAD) + canvas.px(14)

@@ -102,6 +102,22 @@ def test_no_label_of_the_menu_is_covered(sit_down, written, size):
         assert label.collidelist(widgets) == -1
 
 
+@pytest.mark.parametrize("size", [*SIZES, (480, 320)])
+def test_what_to_press_is_told_to_the_end(sit_down, monkeypatch, size):
+    table, cut = sit_down(game="volley"), []
+    table.start()
+    whole = theme.shorten
+
+    def spy(words, letters, width):
+        shown = whole(words, letters, width)
+        cut.extend({words} - {shown})
+        return shown
+
+    monkeypatch.setattr(theme, "shorten", spy)
+    table.screen.draw(Canvas(pygame.Surface(size)))
+    assert table.match.board.hint not in cut
+
+
 def test_the_persons_discs_are_yellow_and_the_agents_red(sit_down):
     table = sit_down(StandIn(habit=(6,)))
     table.start()
