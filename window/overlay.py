@@ -35,6 +35,7 @@ FRAME_PX = 64
 GLOW: tuple[int, int, int] = (120, 220, 255)
 EVEN = 0.15
 FAINT = 0.03
+ANYBODY = "anybody"  # a memory without an opponent's name: what all of them taught
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def _draw_recalled(
         canvas.disc((chip.left + canvas.px(14), chip.centery), 5, _worth(memory.value))
         line = (
             f"{name_action(memory.action)}: {memory.value:+.1f}, "
-            f"{100 * memory.similarity:.0f}% alike, with {memory.opponent}"
+            f"{100 * memory.similarity:.0f}% alike, with {memory.opponent or ANYBODY}"
         )
         start = (chip.left + canvas.px(28), chip.centery)
         canvas.text(line, size=13, width=chip.width - canvas.px(38), midleft=start)

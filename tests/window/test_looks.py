@@ -3,16 +3,18 @@
 import itertools
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pygame
 import pytest
 import torch
 
+from memory import Recalled
 from tests.window.stand_in import StandIn
 from window import theme
 from window.display import open_window
-from window.overlay import Look, draw_looks, expectation, prominence
+from window.overlay import Look, draw_looks, draw_mind_panel, expectation, prominence
 from window.theme import AGENT, PERSON, Canvas, mix, shorten, split
 from window.thinker import Mind, read_mind
 
@@ -116,6 +118,16 @@ def test_what_to_press_is_told_to_the_end(sit_down, monkeypatch, size):
     monkeypatch.setattr(theme, "shorten", spy)
     table.screen.draw(Canvas(pygame.Surface(size)))
     assert table.match.board.hint not in cut
+
+
+def test_a_memory_of_all_opponents_is_told_as_one_with_anybody(written):
+    open_window()
+    shared = Recalled(-1, 0, 0.9, 1.0, "")
+    mind = Mind(0, (1.0,), 0.0, (), np.zeros((0, 0), np.float32), (shared,))
+    canvas = Canvas(pygame.Surface((960, 640)))
+    namer = SimpleNamespace(listed_actions=(), name_action=lambda action: "going up")
+    draw_mind_panel(canvas, pygame.Rect(0, 0, 400, 600), mind, namer)
+    assert "going up: +0.9, 100% alike, with anybody" in [words for words, _ in written]
 
 
 def test_the_persons_discs_are_yellow_and_the_agents_red(sit_down):
