@@ -80,9 +80,12 @@ class Aftermath:
         self._scroll = max(0.0, min(self._hidden_units, self._scroll + units))
 
     def draw(self, canvas: Canvas, place: Rect) -> None:
-        """Cards above, sleep below."""
-        foot = Rect(place.left, place.bottom - canvas.px(56), place.width, canvas.px(56))
-        self._draw_sleep(canvas, foot)
+        """Cards above, sleep below, as tall as its words."""
+        words, share = self._tell_sleep()
+        told = canvas.letters(13).render(words, True, MUTED, None, place.width)
+        height = max(canvas.px(56), canvas.px(6) + canvas.px(7) + told.get_height())
+        foot = Rect(place.left, place.bottom - height, place.width, height)
+        self._draw_sleep(canvas, foot, told, share)
         cards = Rect(place.left, place.top, place.width, foot.top - place.top - canvas.px(10))
         before = canvas.surface.get_clip()
         canvas.surface.set_clip(cards)
@@ -154,17 +157,17 @@ class Aftermath:
             self._pictures[key] = self._paint(strategy.frame, size)
         return self._pictures[key]
 
-    def _draw_sleep(self, canvas: Canvas, place: Rect) -> None:
+    def _tell_sleep(self) -> tuple[str, float]:
+        """What is to be said of its sleep, and the share of it that is done."""
         if self._sleep.done():
-            report = self._sleep.result()
-            words, share = f"It slept: {report.reason}.", 1.0
-        elif self._summary.done():
-            words, share = "It sleeps over the game…", self._slept()
-        else:
-            words, share = "", 0.0
+            return f"It slept: {self._sleep.result().reason}.", 1.0
+        if self._summary.done():
+            return "It sleeps over the game…", self._slept()
+        return "", 0.0
+
+    def _draw_sleep(self, canvas: Canvas, place: Rect, words: Surface, share: float) -> None:
         bar = Rect(place.left, place.top, place.width, canvas.px(6))
-        below = Rect(place.left, bar.bottom + canvas.px(7), place.width, canvas.px(40))
-        canvas.paragraph(words, below, 13, MUTED)
+        canvas.surface.blit(words, (place.left, bar.bottom + canvas.px(7)))
         canvas.panel(bar, RAISED, radius=3)
         if share * bar.width > 3:
             canvas.panel(

@@ -3,6 +3,7 @@
 import itertools
 import os
 import sys
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,13 @@ import pygame
 import pytest
 import torch
 
-from memory import Recalled
+from memory import Recalled, SleepReport
 from tests.window.stand_in import StandIn
 from window import theme
+from window.aftermath import Aftermath
 from window.display import open_window
 from window.overlay import Look, draw_looks, draw_mind_panel, expectation, prominence
+from window.rivals import Afterthought
 from window.theme import AGENT, PERSON, Canvas, mix, shorten, split
 from window.thinker import Mind, read_mind
 
@@ -128,6 +131,22 @@ def test_a_memory_of_all_opponents_is_told_as_one_with_anybody(written):
     namer = SimpleNamespace(listed_actions=(), name_action=lambda action: "going up")
     draw_mind_panel(canvas, pygame.Rect(0, 0, 400, 600), mind, namer)
     assert "going up: +0.9, 100% alike, with anybody" in [words for words, _ in written]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_long_word_about_sleep_stays_above_the_buttons(size):
+    open_window()
+    summary, sleep = Future(), Future()
+    summary.set_result(StandIn(games=[("connect", "Ana")]).end_game(1.0))
+    sleep.set_result(SleepReport(True, "rehearsed 13 games, kept what 13 taught; " * 3))
+    thoughts = Afterthought(summary, sleep, lambda: 1.0)
+    surface = pygame.Surface(size)
+    canvas = Canvas(surface)
+    place = pygame.Rect(0, 0, canvas.px(300), canvas.px(260))
+    Aftermath(thoughts, lambda frame, size: None, str).draw(canvas, place)
+    assert surface.subsurface(place).get_bounding_rect()
+    below = surface.subsurface((0, place.bottom, size[0], size[1] - place.bottom))
+    assert not pygame.surfarray.array3d(below).any()
 
 
 def test_the_persons_discs_are_yellow_and_the_agents_red(sit_down):
