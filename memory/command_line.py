@@ -34,10 +34,15 @@ def parse(command: Any, args: list[str] | None, prog: str) -> Any:
             return tyro.cli(command, args=args, prog=prog)
     except SystemExit as stop:
         if stop.code:
-            words = re.sub(r"\x1b\[[0-9;]*m|[^\x20-\x7e\n]", "", complaint.getvalue())
-            lines = [line.strip(" -") for line in words.splitlines()]
-            fail("; ".join(line for line in lines if line and "Parsing error" not in line))
+            fail(_unframed(complaint.getvalue()))
         raise
+
+
+def _unframed(complaint: str) -> str:
+    """The title and the parts of a complaint in a frame, with semicolons in the place of rules."""
+    words = re.sub(r"\x1b\[[0-9;]*m", "", complaint).replace("│", " ")
+    parts = [" ".join(part.split()) for part in re.split(r"[╭╰]?─+[╮╯]?", words)]
+    return "; ".join(part for part in parts if part and part != "Parsing error")
 
 
 def fail(message: str) -> None:

@@ -91,7 +91,7 @@ def test_every_command_says_in_one_line_what_is_wrong(folder: Path, tmp_path: Pa
         capsys, "export", "--memory", folder, folder / "memory.lock"
     )
     assert "no folder" in complaint(capsys, "show", "--memory", folder, "--json", nowhere / "j")
-    assert "player" in complaint(capsys, "forget", "--memory", folder)
+    assert "forget: --player STR Exactly as" in complaint(capsys, "forget", "--memory", folder)
     store = Store(folder)
     for command in (
         ["show"],

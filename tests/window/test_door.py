@@ -61,6 +61,7 @@ def complaint(arguments, capsys):
         (["--device", "abacus"], "unknown device 'abacus'"),
         (["--seed", "-1"], "the seed is a whole number"),
         (["--seed", "many"], "many"),
+        (["--seed", "many"], "--seed INT Of all chance."),
         (["--seed"], "--seed"),
         (["--bogus", "1"], "--bogus"),
         (["extra"], "extra"),
