@@ -57,8 +57,10 @@ def check(options: PlayOptions) -> None:
     game = envs.make(options.game)
     make_board(game)
     find_opponent(game.name, options.opponent)
-    if len(options.name) > LONGEST_NAME or not options.name.isprintable():
+    if len(options.name) > LONGEST_NAME:
         raise ValueError(f"a name has at most {LONGEST_NAME} letters: {options.name!r}")
+    if not options.name.isprintable():
+        raise ValueError(f"a name has no line breaks or other signs for control: {options.name!r}")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"the seed is a whole number from 0 to 2**32 - 1, not {options.seed}")
     if options.demo < 0:

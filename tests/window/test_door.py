@@ -67,6 +67,7 @@ def complaint(arguments, capsys):
         (["extra"], "extra"),
         (["--demo", "-3"], "at least 1 move"),
         (["--name", "x" * 25], "at most 24 letters"),
+        (["--name", "a\nb"], "no line breaks"),
         (["--screenshot", "picture.txt"], "ends in .png"),
         (["--screenshot", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
         (["--json", "/nowhere/report.json"], "cannot write /nowhere/report.json"),
