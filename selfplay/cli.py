@@ -74,4 +74,9 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int, s
     )
     with bar:
         task = bar.add_task(title, total=total, word="")
-        yield lambda completed, word: bar.update(task, completed=completed, word=word)
+        try:
+            yield lambda completed, word: bar.update(task, completed=completed, word=word)
+        except Exception:
+            if not bar.tasks[task].completed:  # refused at once: the one line of why is enough
+                bar.live.transient, bar.console.quiet = True, not bar.console.is_interactive
+            raise

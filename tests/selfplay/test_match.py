@@ -280,3 +280,19 @@ def test_no_command_overwrites_a_network(
     assert capsys.readouterr().err == complaint
     assert [path.name for path in tmp_path.iterdir()] == [held]
     assert (tmp_path / held).read_text() == "of days"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--games", "3"], "must be even"), (["--seats", "random", "tron/voronoi"], "knows tron")],
+)
+def test_a_match_that_cannot_be_is_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["match", "--seats", "random", "random", *arguments])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert words in error
+    assert error.count("\n") == 1
