@@ -197,7 +197,7 @@ class StreamAlgorithm(BaseAlgorithm):
         algorithm._setup_model()
         _check_same_world(network.config, algorithm.policy.network.config, path)
         algorithm._take_up(parts, path)
-        algorithm.generator.set_state(parts["generator"]["state"])
+        algorithm._take_up_chance(parts["generator"], path)
         algorithm.num_timesteps = num_timesteps
         return algorithm
 
@@ -217,6 +217,14 @@ class StreamAlgorithm(BaseAlgorithm):
         check_tensors(self.policy.network, parts["network"], path)
         self.policy.network.load_state_dict(parts["network"])
         load_optimizer(self.policy.optimizer, unflatten(parts["optimizer"]))
+
+    def _take_up_chance(self, parts: dict[str, Tensor], path: Path) -> None:
+        """Go on with the chance of a file; on another kind of device it begins with the seed."""
+        state = parts.get("state")
+        if state is None:
+            raise ValueError(f"{path} is damaged: it has no state of chance")
+        if len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state)
 
     def set_parameters(
         self,

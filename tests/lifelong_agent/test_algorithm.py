@@ -322,6 +322,19 @@ def test_a_loaded_algorithm_can_predict_without_an_environment(tmp_path):
     assert values(again, DARK, GREY) == values(algorithm, DARK, GREY)
 
 
+def test_what_was_saved_on_another_kind_of_device_is_loaded_and_begins_with_the_seed(tmp_path):
+    path = tmp_path / "saved.zip"
+    new_algorithm(SeenAction).save(path)
+    notes, parts = read_archive(path)
+    parts["generator"] = {"state": torch.zeros(16, dtype=torch.uint8)}  # as CUDA gives it
+    write_archive(path, notes | {"seed": 7}, parts)
+    loaded = LifelongPPO.load(path)
+    assert torch.equal(loaded.generator.get_state(), torch.Generator().manual_seed(7).get_state())
+    write_archive(path, notes, parts | {"generator": {}})
+    with pytest.raises(ValueError, match="no state of chance"):
+        LifelongPPO.load(path)
+
+
 def test_a_damaged_archive_is_named(tmp_path):
     path = tmp_path / "model.zip"
     new_algorithm(SeenAction).save(path)
