@@ -237,7 +237,9 @@ class LifelongAgent:
         return frame[None], legal[None]
 
     def end_game(self, result: float) -> GameSummary:
-        """Learn from the game: credit, strategies, and one durable transaction.
+        """Learn from the game: credit and strategies, in one durable transaction.
+
+        What its situations show is stored just before; without the game it is dropped in a sleep.
 
         Args:
             result: in [-1, 1], from the agent's side.

@@ -74,6 +74,8 @@ def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]
     """
     store = hippocampus.store
     best = best_games(store.whole_games(game, opponent))
+    if not best:
+        return []
     episodes = store.read_episodes(game, opponent, best)
     latest = {trace.code: trace for episode in episodes for trace in episode.traces}
     mistakes = _mistakes(hippocampus, game, opponent)

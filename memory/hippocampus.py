@@ -231,7 +231,8 @@ class Hippocampus:
 
         Raises:
             ValueError: for a key that is not finite or of the wrong width, or if the store
-                cannot be written; then nothing has changed.
+                cannot be written; then nothing has been learned, though the weakest traces may
+                have made room.
         """
         for trace in episode.traces:
             if trace.key.shape != (self.key_size,) or not np.isfinite(trace.key).all():
