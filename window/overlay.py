@@ -204,13 +204,15 @@ def _draw_list(canvas: Canvas, place: Rect, names: Sequence[str], mind: Mind) ->
         "How likely each action was", size=14, bold=True, width=place.width, topleft=place.topleft
     ).bottom + canvas.px(4)
     best = max(mind.probabilities)
+    before = max(canvas.px(110), _room(canvas, names))
+    after = _room(canvas, ("100%",))
     for name, share in zip(names, mind.probabilities, strict=False):
         line = Rect(place.left, y, place.width, canvas.px(21))
         colour = TEXT if share == best else MUTED
         canvas.text(name, size=13, colour=colour, midleft=(line.left, line.centery))
         words = f"{100 * share:.0f}%"
         canvas.text(words, size=13, colour=colour, midright=(line.right, line.centery))
-        bar = Rect(line.left + canvas.px(110), 0, line.width - canvas.px(158), canvas.px(9))
+        bar = Rect(line.left + before, 0, line.width - before - after, canvas.px(9))
         bar.centery = line.centery
         canvas.panel(bar, RAISED, radius=4)
         filled = Rect(bar.left, bar.top, round(bar.width * share), bar.height)
@@ -218,6 +220,11 @@ def _draw_list(canvas: Canvas, place: Rect, names: Sequence[str], mind: Mind) ->
             canvas.panel(filled, AGENT if share == best else mix(AGENT, PANEL, 0.5), radius=4)
         y = line.bottom
     return y
+
+
+def _room(canvas: Canvas, words: Sequence[str]) -> int:
+    """How wide the widest is, with a gap beside it; letters do not shrink for ever."""
+    return max(canvas.letters(13).size(one)[0] for one in words) + canvas.px(10)
 
 
 @lru_cache(maxsize=2)

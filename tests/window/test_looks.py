@@ -133,6 +133,24 @@ def test_a_memory_of_all_opponents_is_told_as_one_with_anybody(written):
     assert "going up: +0.9, 100% alike, with anybody" in [words for words, _ in written]
 
 
+@pytest.mark.parametrize("size", [*SIZES, (480, 320)])
+def test_names_of_actions_stand_beside_their_bars(written, monkeypatch, size):
+    open_window()
+    bars, names = [], ("forward jump", "backward jump")
+    monkeypatch.setattr(Canvas, "panel", lambda self, place, *_, **__: bars.append(place))
+    canvas = Canvas(pygame.Surface(size))
+    mind = Mind(0, (0.0, 1.0), 0.0, (), np.zeros((0, 0), np.float32), ())
+    namer = SimpleNamespace(listed_actions=names, name_action=str)
+    draw_mind_panel(canvas, split(canvas)[1], mind, namer)
+    bar = bars[0]
+    told = [rect for words, rect in written if words in names]
+    shares = [rect for words, rect in written if words in ("0%", "100%")]
+    assert len(told) == len(shares) == 2
+    assert max(rect.right for rect in told) < bar.left
+    assert bar.right < min(rect.left for rect in shares)
+    assert bar.width > 30
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_long_word_about_sleep_stays_above_the_buttons(size):
     open_window()
