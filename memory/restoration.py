@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from memory.database import hold
 from memory.inspection import faults_of_file
 
-FILES = ("memory.sqlite", "memory.sqlite-wal", "memory.sqlite-shm", "memory.ledger")
+DATABASE = ("memory.sqlite", "memory.sqlite-wal", "memory.sqlite-shm")
+LEDGER = ("memory.ledger",)
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,25 @@ def restore(directory: Path) -> Restored:
         partial = directory / "memory.restored.partial"
         shutil.copyfile(backup, partial)
         _make_durable(partial)
-        kept = _set_aside(directory)
+        number = _free_number(directory)
+        kept = _set_aside(directory, number, DATABASE)
         partial.replace(path)
+        kept += _set_aside(directory, number, LEDGER)  # until now it forbids to begin anew
         _make_durable(directory)
         return Restored(kept)
     finally:
         lock.release()
 
 
-def _set_aside(directory: Path) -> tuple[str, ...]:
-    """Rename the damaged files to `memory.damaged-N...`; the ledger and the log go with them."""
-    number = 1 + len(list(directory.glob("memory.damaged-*.sqlite")))
+def _free_number(directory: Path) -> int:
+    """The first that no file was set aside under."""
+    return next(n for n in count(1) if not any(directory.glob(f"memory.damaged-{n}.*")))
+
+
+def _set_aside(directory: Path, number: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Rename files to `memory.damaged-N...`."""
     moved = []
-    for name in FILES:
+    for name in names:
         path = directory / name
         if path.exists():
             moved.append(name.replace("memory", f"memory.damaged-{number}", 1))

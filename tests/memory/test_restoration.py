@@ -45,6 +45,34 @@ def test_a_missing_memory_is_restored_too_as_after_a_kill_in_the_middle(folder: 
     assert inspect(folder) == []
 
 
+def test_what_was_set_aside_before_is_never_written_over(folder: Path) -> None:
+    older = folder / "memory.damaged-2.sqlite"
+    older.write_bytes(b"somebody has removed the first")
+    (folder / "memory.damaged-1.sqlite-wal").write_bytes(b"the log of one that was missing")
+    damage(folder / "memory.sqlite")
+    assert restore(folder).kept[0] == "memory.damaged-3.sqlite"
+    assert older.read_bytes() == b"somebody has removed the first"
+
+
+def test_killed_before_the_copy_is_in_place_no_memory_is_begun_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(path: Path, target: Path) -> None:
+        if path.name == "memory.restored.partial":
+            raise KeyboardInterrupt
+        path.rename(target)
+
+    damage(folder / "memory.sqlite")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            restore(folder)
+    with pytest.raises(ValueError, match="although games were stored"):
+        Store(folder)
+    restore(folder)
+    assert inspect(folder) == []
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [((), "is sound"), (("sqlite", "backup.sqlite"), "copy is damaged, too")],
