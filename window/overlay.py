@@ -172,8 +172,8 @@ def draw_mind_panel(canvas: Canvas, place: Rect, mind: Mind | None, namer: Namer
         return
     y = _draw_expectation(canvas, rest, mind.value) + canvas.px(14)
     if namer.listed_actions:
-        y = _draw_list(canvas, rest.move(0, y - rest.top), namer.listed_actions, mind)
-        y += canvas.px(14)
+        room = Rect(rest.left, y, rest.width, rest.bottom - y)
+        y = _draw_list(canvas, room, namer.listed_actions, mind) + canvas.px(14)
     room = Rect(rest.left, y, rest.width, place.bottom - y)
     y = _draw_recalled(canvas, room, mind, namer.name_action)
     words = "On the board: the glow drew its eye, the frames it looked at closely."
@@ -199,7 +199,10 @@ def _draw_expectation(canvas: Canvas, place: Rect, value: float) -> int:
 
 
 def _draw_list(canvas: Canvas, place: Rect, names: Sequence[str], mind: Mind) -> int:
-    """A line for each action: its name, a bar, its share; returns where they end."""
+    """A line for each action that has room: name, bar, share; returns where they end."""
+    height = max(canvas.px(21), canvas.letters(13).get_linesize())
+    if canvas.letters(14, True).get_linesize() + canvas.px(4) + height > place.height:
+        return place.top
     y = canvas.text(
         "How likely each action was", size=14, bold=True, width=place.width, topleft=place.topleft
     ).bottom + canvas.px(4)
@@ -207,7 +210,9 @@ def _draw_list(canvas: Canvas, place: Rect, names: Sequence[str], mind: Mind) ->
     before = max(canvas.px(110), _room(canvas, names))
     after = _room(canvas, ("100%",))
     for name, share in zip(names, mind.probabilities, strict=False):
-        line = Rect(place.left, y, place.width, canvas.px(21))
+        line = Rect(place.left, y, place.width, height)
+        if line.bottom > place.bottom:
+            break
         colour = TEXT if share == best else MUTED
         canvas.text(name, size=13, colour=colour, midleft=(line.left, line.centery))
         words = f"{100 * share:.0f}%"
@@ -245,6 +250,8 @@ def _draw_recalled(
     words = {0: "No memory spoke up", 1: "One memory spoke up"}.get(
         count, f"{count} memories spoke up"
     )
+    if canvas.letters(14, True).get_linesize() > place.height:
+        return place.top
     y = canvas.text(words, size=14, bold=True, width=place.width, topleft=place.topleft).bottom
     for memory in mind.recalled:
         top = y + canvas.px(6)

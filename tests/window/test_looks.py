@@ -151,6 +151,23 @@ def test_names_of_actions_stand_beside_their_bars(written, monkeypatch, size):
     assert bar.width > 30
 
 
+@pytest.mark.parametrize("size", [*SIZES, (480, 320)])
+def test_an_open_mind_stays_above_the_buttons(sit_down, written, size):
+    table = sit_down(StandIn(), game="volley:moon+wind", name="Ana", show_mind=True)
+    table.start()
+    table.until(lambda: table.match.mind is not None)
+    written.clear()
+    canvas = Canvas(pygame.Surface(size))
+    table.screen.draw(canvas)
+    side, buttons = split(canvas)[1], {"Pause", "P", "Mind", "M", "Leave", "Esc"}
+    told = [rect for words, rect in written if words not in buttons]
+    lines = [rect for rect in told if rect.left >= side.left and rect.top >= side.top]
+    shares = [rect for words, rect in written if words.endswith("%")]
+    assert max(rect.bottom for rect in lines) <= table.match._pause.rect.top
+    assert all(not one.colliderect(other) for one, other in itertools.combinations(shares, 2))
+    assert bool(shares) == ("How likely each action was" in [words for words, _ in written])
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_long_word_about_sleep_stays_above_the_buttons(size):
     open_window()
