@@ -70,12 +70,14 @@ class Tactician:
         """Games or a sleep have changed what is noted."""
         self._proven = None
 
-    def _at(self, code: int) -> list[Strategy]:
+    def _at(self, code: int, num_actions: int) -> list[Strategy]:
+        """What is proven in a situation; an imported memory may know actions that are not there."""
         if self._proven is None:
             self._proven = {}
             for strategy in self.book.proven():
                 self._proven.setdefault(strategy.code, []).append(strategy)
-        return self._proven.get(code, [])
+        proven = self._proven.get(code, [])
+        return [strategy for strategy in proven if 0 <= strategy.actions[0] < num_actions]
 
     def consult(
         self, game: str, opponent: str, code: int, attributes: bytes | None, num_actions: int
@@ -89,11 +91,11 @@ class Tactician:
             attributes: what it shows, 16 bytes of `AttributeDictionary.bits`, if that is known.
             num_actions: A.
         """
-        exact = [strategy for strategy in self._at(code) if strategy.game == game]
+        exact = [strategy for strategy in self._at(code, num_actions) if strategy.game == game]
         similar = []
         if not exact and attributes is not None and self._proven:
             scenes = self.book.scenes.nearest(attributes, self.config.scenes)
-            similar = [(s, differ) for like, differ in scenes for s in self._at(like)]
+            similar = [(s, differ) for like, differ in scenes for s in self._at(like, num_actions)]
         return weigh(exact, similar, opponent, num_actions, self.config)
 
 

@@ -87,6 +87,16 @@ def test_a_strategy_is_heard_in_scenes_that_show_the_same_attributes() -> None:
     assert not tactician.consult("another variant", "ben", 999, bytes(16), 4).strategies
 
 
+def test_a_strategy_whose_action_is_not_there_is_not_heard() -> None:
+    memory = Hippocampus.open(None, KEY_SIZE)
+    for _ in range(2):
+        episode = make_episode([1], -1, actions=[2])
+        memory.remember(episode, "v")
+    tactician, code = Tactician(memory.book), episode.traces[0].code
+    assert tactician.consult("connect", "ana", code, None, 3).mistakes[2]
+    assert not tactician.consult("connect", "ana", code, None, 2).strategies
+
+
 def test_what_a_sentence_says_can_be_recomputed_from_its_evidence() -> None:
     memory = Hippocampus.open(None, KEY_SIZE)
     for result in (-1, -1, 0, -1):
