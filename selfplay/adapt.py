@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
-from envs import Game, legal_of
+from envs import Game, legal_of, take
 from lifelong_agent import LifelongAgent
 from lifelong_agent.policy import DualStreamNetwork
 from selfplay.match import play_out
 from selfplay.metrics import Mean, losses_until_broken, relapsed
-from selfplay.players import NetworkPlayer, Stubborn
+from selfplay.players import Crowd, NetworkPlayer, Stubborn
 from selfplay.seats import Player
+
+TRIED_AT_ONCE = 32  # opponents; half of them in each seat
 
 
 @dataclass
@@ -116,13 +118,34 @@ def alone(game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Play
 def winning_opponents(
     game: Game[Any], network: DualStreamNetwork, seed: int
 ) -> Iterator[tuple[int, Player]]:
-    """Stubborn opponents, and the agent's seat, that beat the frozen agent in the first game."""
+    """Stubborn opponents, and the agent's seat, that beat the frozen agent in the first game.
+
+    They are tried `TRIED_AT_ONCE` at a time, and who wins then has to win by itself, too. In a game
+    whose rules draw lots these are not the same games, so that some who would win are passed over.
+    """
     number = seed * 100_000
     while True:
-        number += 1
-        opponent, seat = Stubborn(number), number % 2
-        if alone(game, network, seat, opponent) < 0:
-            yield seat, opponent
+        likely: set[int] = set()
+        for seat in (0, 1):
+            tried = [n for n in range(number + 1, number + 1 + TRIED_AT_ONCE) if n % 2 == seat]
+            results = _all_at_once(game, network, seat, tried)
+            likely.update(n for n, lost in zip(tried, (results < 0).tolist(), strict=True) if lost)
+        for winner in sorted(likely):
+            opponent, seat = Stubborn(winner), winner % 2
+            if alone(game, network, seat, opponent) < 0:
+                yield seat, opponent
+        number += TRIED_AT_ONCE
+
+
+def _all_at_once(
+    game: Game[Any], network: DualStreamNetwork, seat: int, numbers: Sequence[int]
+) -> Tensor:
+    """(N,) results of the greedy network against each character, from where `alone` begins."""
+    generator = Generator(game.device).manual_seed(0)
+    first = game.init(1, generator)
+    state = take(first, torch.zeros(len(numbers), dtype=torch.int64, device=game.device))
+    players = (NetworkPlayer(network, "alone", greedy=True), Crowd(numbers))
+    return play_out(game, state, players, seat, generator)
 
 
 def strangers(seed: int, num: int) -> Iterator[tuple[int, Player]]:

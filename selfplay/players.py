@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
-from envs import State, legal_of
+from envs import State, legal_of, take
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from lifelong_agent.weights import PRETRAINED, load_network
 from selfplay.connect_players import ConnectStubborn, Negamax, OnePly
@@ -40,6 +40,31 @@ class Stubborn(Stateless):
             known = ", ".join(self._characters)
             raise ValueError(f"this player knows {known}, not {game.variant}")
         return self._characters[game.name].act(game, state, seat, generator)
+
+
+class Crowd(Stateless):
+    """Stubborn players, one for each of as many games.
+
+    Args:
+        seeds: of the players.
+    """
+
+    name = "crowd"
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.players = [Stubborn(seed) for seed in seeds]
+        self._slimes = volley_stubborn(*seeds)
+
+    def act(self, game: AnyGame, state: State, seat: Tensor, generator: Generator) -> Tensor:
+        """What each does in its game; where it is not to move, or a game is over, anything."""
+        if game.name == "volley":
+            return self._slimes.act(game, state, seat, generator)
+        actions = torch.zeros_like(seat)
+        moving = state.to_move.gather(1, seat[:, None])[:, 0] & ~state.ended
+        for row in moving.nonzero():
+            its_game = take(state, row)
+            actions[row] = self.players[int(row)].act(game, its_game, seat[row], generator)
+        return actions
 
 
 class Clumsy:

@@ -6,7 +6,8 @@ All of them see the state itself, fog or not, and draw no chance.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -50,6 +51,8 @@ HABITS = [
         (True, False), (0.2, 0.45, 0.7, 0.95), (0.0, 2.3, 2.6, 3.2), (-4.0, -8.0, -12.0, -18.0)
     )
 ]
+GOLDEN = (5**0.5 - 1) / 2
+FARTHER, ELSEWHERE = 0.25, 4.0  # units, the distance of a habit from the next
 SHUFFLE = 37  # without a common factor with the number of habits: neighbours differ in much
 
 
@@ -58,11 +61,16 @@ class Slime(Stateless):
 
     Args:
         name: what it is called in tables.
-        habit: how it plays.
+        habits: how it plays; one for all games, or one for each.
     """
 
-    def __init__(self, name: str, habit: Habit) -> None:
-        self.name, self.habit = name, habit
+    def __init__(self, name: str, *habits: Habit) -> None:
+        self.name, self.habits = name, habits
+        homes = [math.nan if habit.home is None else habit.home for habit in habits]
+        self._foresees = torch.tensor([habit.foresees for habit in habits])
+        self._offset = torch.tensor([habit.offset for habit in habits])
+        self._leap = torch.tensor([habit.leap for habit in habits])
+        self._home = torch.tensor(homes)
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Walk towards the aim; jump when the ball is near."""
@@ -71,18 +79,20 @@ class Slime(Stateless):
         own, ball, wind = look(state, seat)
         way = self._aim(game.court, ball, wind) - own[0]
         walk = (way > STRIDE).long() - (way < -STRIDE).long()
-        near = torch.hypot(*(ball[:2] - own[:2])) < self.habit.leap
+        near = torch.hypot(*(ball[:2] - own[:2])) < self._leap.to(seat.device)
         return _actions(seat.device)[walk + 1, near.long()]
 
     def _aim(self, court: Court, ball: Tensor, wind: Tensor) -> Tensor:
         """(B,) x in the own half where it wants to be."""
-        habit, place = self.habit, ball[0]
-        if habit.foresees:
+        place = ball[0]
+        foresees, offset, home = (
+            habit.to(place.device) for habit in (self._foresees, self._offset, self._home)
+        )
+        if any(habit.foresees for habit in self.habits):
             height = GROUND + CONTACT * (PLAYER_RADIUS + court.ball_radius)
-            place = foresee(court, ball, wind, height)
-        aim = place - habit.offset * NET_HEIGHT / court.net_height
-        if habit.home is not None:
-            aim = aim.masked_fill(place >= 0, habit.home)
+            place = torch.where(foresees, foresee(court, ball, wind, height), place)
+        aim = place - offset * NET_HEIGHT / court.net_height
+        aim = torch.where((place >= 0) & ~home.isnan(), home, aim)
         return aim.clamp(-FARTHEST, -NEAREST)
 
 
@@ -96,9 +106,19 @@ def predictor() -> Slime:
     return Slime("volley/predictor", PREDICTOR)
 
 
-def stubborn(seed: int) -> Slime:
-    """One of 128 characters; those of seeds that differ by less are all different."""
-    return Slime(f"stubborn:{seed}", HABITS[seed * SHUFFLE % len(HABITS)])
+def stubborn(*seeds: int) -> Slime:
+    """The character of a seed in all games, or that of each seed in its own game."""
+    return Slime(",".join(f"stubborn:{seed}" for seed in seeds), *map(habit_of, seeds))
+
+
+def habit_of(seed: int) -> Habit:
+    """One of the 128 habits; from seed 128 on, it stands and waits a little elsewhere.
+
+    Where exactly comes from the golden ratio, so that no two seeds mean the same character.
+    """
+    habit, more = HABITS[seed * SHUFFLE % len(HABITS)], seed // len(HABITS) * GOLDEN % 1
+    home = None if habit.home is None else habit.home - ELSEWHERE * more
+    return replace(habit, offset=habit.offset + FARTHER * more, home=home)
 
 
 def look(state: VolleyState, seat: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from selfplay.adapt import (
     AdaptConfig,
     OpponentRecord,
     adapt,
+    alone,
     play_game,
     strangers,
     summary,
     survival,
+    winning_opponents,
 )
 from selfplay.match import play_match
 from selfplay.metrics import Mean, Score, losses_until_broken, relapsed
 from selfplay.players import make_scripted
 from selfplay.seats import AnyGame, Random, Stateless
+from tests.lifelong_agent.probes import SMALL
 
 
 def test_a_score_counts_a_draw_as_half_and_its_interval_is_wilsons() -> None:
@@ -51,6 +55,24 @@ def test_a_mean_has_a_normal_interval() -> None:
     low, high = mean.ci95
     assert low == pytest.approx(2 - 1.96 * (20 / 3 / 4) ** 0.5, abs=1e-4)
     assert high == pytest.approx(2 + 1.96 * (20 / 3 / 4) ** 0.5, abs=1e-4)
+
+
+def test_those_that_are_tried_together_are_those_that_win_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the rules draw no lots: of the first 16, in two batches, in order."""
+    monkeypatch.setattr("selfplay.adapt.TRIED_AT_ONCE", 8)
+    torch.manual_seed(0)
+    network = DualStreamNetwork(SMALL).eval()
+    game = envs.make("connect")
+    expected = [
+        (number % 2, f"stubborn:{number}")
+        for number in range(1, 17)
+        if alone(game, network, number % 2, make_scripted(f"stubborn:{number}")) < 0
+    ]
+    assert 1 < len(expected) < 16
+    found = islice(winning_opponents(game, network, 0), len(expected))
+    assert [(seat, opponent.name) for seat, opponent in found] == expected
 
 
 def test_losses_until_broken_and_relapses() -> None:

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import envs
-from envs import legal_of
+from envs import legal_of, take
 from envs.opponents import choose
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from selfplay.match import play_ticks
-from selfplay.players import Clumsy, NetworkPlayer, Stubborn, make_player
+from selfplay.players import Clumsy, Crowd, NetworkPlayer, Stubborn, make_player
 from selfplay.rollout import random_positions
 from selfplay.seats import Random
 from tests.lifelong_agent.probes import SMALL
@@ -219,3 +219,19 @@ def test_a_network_player_goes_on_from_a_saved_state(game, network, positions):
     second.load_state_dict(first.state_dict())
     assert act(first, game, state, seed=3) == act(second, game, state, seed=3)
     assert torch.equal(first.state_dict()["state"], second.state_dict()["state"])
+
+
+@pytest.mark.parametrize("name", ["connect", "tron", "volley"])
+def test_in_a_crowd_each_plays_its_own_game(name):
+    """As by itself, and nobody is asked where the other seat is to move or the game is over."""
+    game = envs.make(name)
+    state = random_positions(game, 12, 20, 1.0, seeded(1))
+    seeds, seat = range(5, 17), torch.arange(12) % 2
+    chosen = Crowd(seeds).act(game, state, seat, seeded(0))
+    moving = state.to_move.gather(1, seat[:, None])[:, 0] & ~state.ended
+    assert moving.any()
+    for row in moving.nonzero()[:, 0].tolist():
+        alone = Stubborn(seeds[row]).act(
+            game, take(state, torch.tensor([row])), seat[[row]], seeded(0)
+        )
+        assert chosen[row] == alone[0]

@@ -10,6 +10,7 @@ from selfplay.seats import Random
 from selfplay.volley_players import (
     HABITS,
     foresee,
+    habit_of,
     look,
     predictor,
     stubborn,
@@ -102,7 +103,9 @@ def test_a_seat_looks_to_the_right(some_states):
 
 
 def test_all_habits_are_different_habits(some_states):
-    assert len(set(HABITS)) == len(HABITS) == len({stubborn(s).habit for s in range(len(HABITS))})
+    assert len(set(HABITS)) == len(HABITS)
+    assert len({habit_of(seed) for seed in range(8 * len(HABITS))}) == 8 * len(HABITS)
+    assert {habit_of(seed) for seed in range(len(HABITS))} == set(HABITS)
     game, state, seats = some_states
     seen = {}
     for seed in range(40):
@@ -165,3 +168,12 @@ def test_the_predictor_beats_stubborn_players(generator):
     for seed in range(4):
         results = play_out(game, start, (predictor(), stubborn(seed)), seed % 2, generator)
         assert results.mean() > 0, seed
+
+
+def test_a_character_for_each_game_acts_as_it_does_by_itself(some_states):
+    game, state, seats = some_states
+    seeds = [seed % 300 for seed in range(0, 7 * len(seats), 7)]
+    together = stubborn(*seeds).act(game, state, seats, torch.Generator())
+    for row, seed in enumerate(seeds):
+        alone = stubborn(seed).act(game, state, seats, torch.Generator())
+        assert together[row] == alone[row]
