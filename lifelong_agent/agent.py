@@ -75,7 +75,9 @@ class LifelongAgent:
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
         self.encoder = _version(network, self.keys)
         encoder = Encoder(self.encoder, self._keys_of)
-        self.hippocampus = Hippocampus.open(memory, KEY_SIZE, encoder=encoder)
+        self.hippocampus = Hippocampus.open(
+            memory, KEY_SIZE, encoder=encoder, num_actions=network.config.num_actions
+        )
         self.consolidation = Consolidation(
             network, self.hippocampus, self.encoder, memory, before=exemplars
         )

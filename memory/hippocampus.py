@@ -42,6 +42,15 @@ SHARED_RATE = 0.2
 """Least share by which one opponent's games change what everybody is believed to teach."""
 
 
+def _check_actions(store: Store, num: int) -> None:
+    others = store.read_numbers_of_actions() - {num}
+    if others:
+        raise ValueError(
+            f"the memory's decisions are among {others.pop()} actions, this agent's among {num}: "
+            "it belongs to another agent"
+        )
+
+
 class Hippocampus:
     """An episodic memory.
 
@@ -82,14 +91,21 @@ class Hippocampus:
         key_size: int,
         forgetting: ForgettingConfig | None = None,
         encoder: Encoder | None = None,
+        num_actions: int | None = None,
     ) -> Hippocampus:
         """The memory in a folder (made if missing), or in RAM.
 
         With an encoder, keys that another version of it made are made anew first.
+
+        Raises:
+            ValueError: in one line, if the memory belongs to an agent with another width of keys,
+                or, where theirs is given, another number of actions.
         """
         with _no_garbage_yet():
             store = Store(directory)
             try:
+                if num_actions is not None:
+                    _check_actions(store, num_actions)
                 if encoder is not None:
                     reembed(store, encoder, key_size)
                 return Hippocampus(store, key_size, forgetting=forgetting)

@@ -111,7 +111,7 @@ def merge(store: Store, source: sqlite3.Connection) -> Merged:
     one that rests on more observations stays.
 
     Raises:
-        ValueError: if the keys have another width, or the disk is full; nothing has changed then.
+        ValueError: if keys or policies have another width, or the disk is full; nothing has changed then.
     """
     _check_width(store, source)
     with store.transaction("the import") as cursor:
@@ -119,13 +119,14 @@ def merge(store: Store, source: sqlite3.Connection) -> Merged:
 
 
 def _check_width(store: Store, source: sqlite3.Connection) -> None:
-    query = "SELECT LENGTH(key) FROM traces LIMIT 1"
-    ours, theirs = (c.execute(query).fetchone() for c in (store.connection, source))
-    if ours and theirs and ours != theirs:
-        raise ValueError(
-            f"its keys have {theirs[0] // 2} numbers, this memory's {ours[0] // 2}: it belongs to "
-            "another agent"
-        )
+    for column, name in (("key", "keys"), ("policy", "policies")):
+        query = f"SELECT LENGTH({column}) FROM traces LIMIT 1"
+        ours, theirs = (c.execute(query).fetchone() for c in (store.connection, source))
+        if ours and theirs and ours != theirs:
+            raise ValueError(
+                f"its {name} have {theirs[0] // 2} numbers, this memory's {ours[0] // 2}: it "
+                "belongs to another agent"
+            )
 
 
 class _Merger:

@@ -190,6 +190,11 @@ class Store(Database):
             )  # fmt: skip
             cursor.execute(f"INSERT OR REPLACE INTO strategies VALUES ({marks(row)})", row)
 
+    def read_numbers_of_actions(self) -> set[int]:
+        """How many actions there were to choose from; one number unless memories were mixed up."""
+        found = self.connection.execute("SELECT DISTINCT LENGTH(policy) FROM traces").fetchall()
+        return {length // 2 for (length,) in found}
+
     def read_keys(self) -> tuple[list[int], Floats]:
         """All trace ids and their (N, D) float32 keys, oldest first.
 

@@ -315,17 +315,24 @@ def test_files_that_are_none_of_ours_change_nothing(folder: Path, tmp_path: Path
     refused(changed("huge", huge), "damaged")
 
 
-def test_keys_of_another_width_are_refused(folder: Path, tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize(
+    ("size", "actions", "said"),
+    [(KEY_SIZE + 1, 4, "keys have 8 numbers, this memory's 9"),
+     (KEY_SIZE, 5, "policies have 4 numbers, this memory's 5")],
+)  # fmt: skip
+def test_what_another_agent_remembers_is_refused(
+    size: int, actions: int, said: str, folder: Path, tmp_path: Path, capsys
+) -> None:
     file = exported(folder, tmp_path / "file")
     target = tmp_path / "target"
-    memory = Hippocampus.open(target, KEY_SIZE + 1)
+    memory = Hippocampus.open(target, size)
     episode = make_episode([1], 1)
-    episode.traces[0].key = np.eye(1, KEY_SIZE + 1, dtype=np.float32)[0]
+    episode.traces[0].key = np.eye(1, size, dtype=np.float32)[0]
+    episode.traces[0].policy = np.full(actions, 1 / actions, np.float32)
     memory.remember(episode, "v")
     memory.store.close()
     before = contents(target)
-    error = complaint(capsys, "import", file, "--memory", target)
-    assert "keys have 8 numbers, this memory's 9" in error
+    assert said in complaint(capsys, "import", file, "--memory", target)
     assert contents(target) == before
 
 

@@ -94,13 +94,16 @@ def test_a_reopened_memory_gives_the_same_advice(tmp_path) -> None:
     again.store.close()
 
 
-def test_a_memory_of_another_key_width_is_refused(tmp_path) -> None:
+def test_a_memory_of_another_agent_is_refused(tmp_path) -> None:
     memory = Hippocampus.open(tmp_path, KEY_SIZE)
     memory.remember(make_episode([1], 1), "v")
     memory.store.close()
     with pytest.raises(ValueError, match="another agent"):
         Hippocampus.open(tmp_path, KEY_SIZE + 1)
-    Hippocampus.open(tmp_path, KEY_SIZE).store.close()  # the lock was let go
+    with pytest.raises(ValueError, match="among 4 actions, this agent's among 3"):
+        Hippocampus.open(tmp_path, KEY_SIZE, num_actions=3)
+    memory = Hippocampus.open(tmp_path, KEY_SIZE, num_actions=4)  # the lock was let go
+    memory.store.close()
 
 
 def test_sleep_keeps_what_does_not_cost_competence_and_says_so(memory: Hippocampus) -> None:
