@@ -111,7 +111,8 @@ def merge(store: Store, source: sqlite3.Connection) -> Merged:
     one that rests on more observations stays.
 
     Raises:
-        ValueError: if keys or policies have another width, or the disk is full; nothing has changed then.
+        ValueError: if keys or policies have another width, or the disk is full; then nothing has
+            changed.
     """
     _check_width(store, source)
     with store.transaction("the import") as cursor:
