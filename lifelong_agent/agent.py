@@ -44,6 +44,7 @@ from memory import (
     sleep,
     take,
 )  # fmt: skip
+from memory.inspection import LONGEST_NAME
 from memory.traces import Floats
 
 
@@ -133,10 +134,12 @@ class LifelongAgent:
         """A new game against somebody; an unfinished one is forgotten.
 
         Raises:
-            ValueError: for an empty name.
+            ValueError: for an empty name, or one that is too long.
         """
         if not opponent.strip():
             raise ValueError("an opponent needs a name")
+        if len(opponent) > LONGEST_NAME:
+            raise ValueError(f"a name has at most {LONGEST_NAME} letters, not {len(opponent)}")
         if self.episode is not None:
             self.describer.forget(len(self.episode.traces))
         self.episode, self._scenes = Episode(game, opponent), {}

@@ -18,7 +18,7 @@ from lifelong_agent.sealed import read_sealed, write_sealed
 
 FILE = "exemplars.safetensors"
 FORMAT = "exemplars-1"
-MOST_EXEMPLARS = 2048
+LEAST, MOST_EXEMPLARS = 2, 2048  # half of them are taught, half asked
 
 
 def write_exemplars(
@@ -63,6 +63,8 @@ def read_exemplars(directory: Path, network: DualStreamNetwork) -> Lessons | Non
     rows = found.get("readings", (0,))[0]
     if found != {name: (rows, width) for name, width in widths.items()}:
         raise ValueError(f"{path} belongs to another network")
+    if rows < LEAST or not all(bool(part.isfinite().all()) for part in tensors.values()):
+        raise ValueError(f"{path} must hold at least {LEAST} situations, of finite numbers")
     device = network.policy_head.weight.device
     readings, states = (tensors[name].float().to(device) for name in ("readings", "states"))
     legal_actions = tensors["legal_actions"].bool().to(device)

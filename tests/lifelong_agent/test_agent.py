@@ -181,6 +181,8 @@ def test_what_does_not_fit_is_refused_in_words(network: DualStreamNetwork) -> No
         agent.end_game(1)
     with pytest.raises(ValueError, match="name"):
         agent.begin_game("connect", " ")
+    with pytest.raises(ValueError, match="at most 1000 letters, not 1001"):
+        agent.begin_game("connect", "a" * 1001)  # which `verify` and `import` would refuse
     agent.begin_game("connect", "ana")
     with pytest.raises(ValueError, match="uint8 frame"):
         agent.act(obs | {"observation": obs["observation"][:, :32]})

@@ -50,6 +50,16 @@ def test_damage_and_another_networks_are_named(folder, network):
         read_exemplars(folder, network)
 
 
+@pytest.mark.parametrize(("rows", "number"), [(0, 1.0), (1, 1.0), (ROWS, float("nan"))])
+def test_too_few_to_teach_and_to_ask_or_no_numbers_are_refused(rows, number, tmp_path, network):
+    """Else every examination would be NaN, and no sleep would teach anything."""
+    readings = torch.full((rows, SMALL.eyes.reading), number)
+    legal_actions = torch.ones(rows, SMALL.num_actions, dtype=torch.bool)
+    write_exemplars(tmp_path, readings, torch.zeros(rows, network.state_size), legal_actions)
+    with pytest.raises(ValueError, match=r"exemplars\.safetensors must hold at least 2"):
+        read_exemplars(tmp_path, network)
+
+
 def test_an_agent_takes_them_along(folder, tmp_path, network):
     agent = LifelongAgent(network, exemplars=read_exemplars(folder, network))
     agent.save(tmp_path / "copy")
