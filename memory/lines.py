@@ -9,6 +9,7 @@ the opponent answers in another way than before.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class LinesConfig:
     Attributes:
         liking: how much the network's own opinion of an action counts beside being early, per nat;
         doubt: how much the critic's opinion of the situation does.
-        patience: games lost, after which it is no longer held that there was one mistake.
+        patience: games lost, after which more is tried than what is promising.
+        opening: share of a game's decisions, rounded up, that is its opening.
         floor: least probability that an action is taken to have.
         trust: share of the opponent's answers along a line that have to have been the same, all
             of them together, for it to be gone again.
@@ -46,7 +48,8 @@ class LinesConfig:
 
     liking: float = 0.07
     doubt: float = 1.0
-    patience: int = 4
+    patience: int = 2
+    opening: float = 0.1
     floor: float = 1e-4
     trust: float = 0.5
     share: float = 0.98
@@ -137,20 +140,23 @@ Tried = dict[int, set[int]]
 def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) -> Way:
     """Leave a lost line with an action that was never tried there.
 
-    Where that is most promising, in any of them; from the `patience`-th lost game on also, turn
-    about, somewhere in the one that was lost last of all. The first finds the one mistake of a
-    game; the second becomes better little by little where there is none, as in a race for who
-    lasts longer.
+    Where that is most promising, in any of them. From the `patience`-th lost game on it may be that
+    no one knows what is promising: then every other time anything is tried in the opening of the
+    first game, and every fourth time the longest is left anywhere. To be most promising finds the
+    one mistake of a game; another opening, what nobody would have thought of; and the longest game
+    becomes better little by little where there is no mistake, as in a race for who lasts longer.
     """
     tried: Tried = {}
     for line in lines:
         for code, action in zip(line.codes.tolist(), line.actions.tolist(), strict=True):
             tried.setdefault(code, set()).add(action)
-    if sure and len(lines) >= config.patience and len(lines) % 2 == 0:
-        way = _climb(max(reversed(sure), key=len), tried, len(lines), config)
-        if way is not NO_WAY:
-            return way
-    return _most_promising(sure, lines, tried, config)
+    way, num = NO_WAY, len(lines)
+    if sure and num >= config.patience:
+        if num % 2 == 0:
+            way = _open_otherwise(sure[0], tried, num // 2, config)
+        elif num % 4 == 1:
+            way = _climb(max(reversed(sure), key=len), tried, num, config)
+    return _most_promising(sure, lines, tried, config) if way is NO_WAY else way
 
 
 def _most_promising(
@@ -168,20 +174,26 @@ def _most_promising(
     return way
 
 
+def _open_otherwise(line: Line, tried: Tried, number: int, config: LinesConfig) -> Way:
+    """Any untried action in the first decisions of a line, all of them alike."""
+    weights = (line.policy > 0).astype(np.float64)
+    weights[math.ceil(config.opening * len(line)) :] = 0
+    return _drawn(line, weights, tried, number)
+
+
 def _climb(line: Line, tried: Tried, number: int, config: LinesConfig) -> Way:
-    """An untried action of one line, more often one that the network likes.
-
-    Drawn with weights sqrt(policy) by the golden ratio's multiples, which spread evenly over all
-    that there is without ever coming together.
-
-    Args:
-        line: which is left.
-        tried: no action again.
-        number: of the draw.
-        config: the knobs.
-    """
+    """Any untried action of a line, more often one that the network likes: by sqrt(policy)."""
     weights = np.sqrt(np.maximum(line.policy.astype(np.float64), config.floor))
     weights[line.policy <= 0] = 0
+    return _drawn(line, weights, tried, number)
+
+
+def _drawn(line: Line, weights: npt.NDArray[np.float64], tried: Tried, number: int) -> Way:
+    """Leave a line with an untried action, drawn by (T, A) weights; no way if there is none.
+
+    By the golden ratio's multiples, which spread evenly over all that there is without ever coming
+    together; `number` is that of the draw.
+    """
     for ply, code in enumerate(line.codes.tolist()):
         weights[ply, list(tried[code])] = 0
     heaped = weights.cumsum()

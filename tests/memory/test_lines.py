@@ -93,8 +93,30 @@ def race(config: LinesConfig, needed: int, most: int) -> int:
 
 
 def test_where_there_is_no_one_mistake_the_game_that_lasted_longest_is_improved() -> None:
-    assert race(LinesConfig(), 4, 128) < 40
+    assert race(LinesConfig(), 4, 128) < 80
     assert race(LinesConfig(patience=1000), 4, 128) == 128, "leaving games early finds nothing"
+
+
+def meet_in_the_opening(config: LinesConfig, saving: int) -> int:
+    """Games of 60 decisions until one is not lost: one unheard-of action early, and no other."""
+    lines: list[Line] = []
+    for number in range(64):
+        way, codes, actions = choose_way(lines, config), [], []
+        for ply in range(60):
+            code = hash(tuple(actions))
+            action = way.action(ply, code)
+            codes.append(code)
+            actions.append(0 if action is None else action)
+        if actions[:saving] == [0] * (saving - 1) + [2]:
+            return number
+        lines.append(a_line(-1, codes, actions, [0.6, 0.399, 0.001]))
+    return 64
+
+
+@pytest.mark.parametrize("saving", range(1, 7))
+def test_what_nobody_would_think_of_is_tried_in_the_opening(saving: int) -> None:
+    assert meet_in_the_opening(LinesConfig(), saving) < 26
+    assert meet_in_the_opening(LinesConfig(patience=1000), saving) > 30
 
 
 def test_there_is_no_way_against_somebody_who_answers_in_another_way_each_time() -> None:
