@@ -99,9 +99,9 @@ class Lifelong(TaskPPO):
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
         alert: how many times as often it then learns from each rollout, until the segment is over.
-        control: share of the rows in which the slow network of before goes on acting, as a control
-            group. By itself 1/8 for a network that began trained, and none for one that began with
-            new weights.
+        control: share of the rows, rounded down, in which the slow network of before goes on
+            acting, as a control group. By itself 1/8 for a network that began trained, and none for
+            one that began with new weights.
         least_gain: over the control group (`gain_of`), for the slow network to accept what was
             learned in a segment; below, it is rolled back to what it was before. 1.2 is reached by
             pure chance in one of eight segments. Without a control group, and in a segment's only
@@ -170,7 +170,7 @@ class Lifelong(TaskPPO):
     @property
     def player(self) -> DualStreamNetwork:
         """The slow network; as it was before the segment unless play has become better in it."""
-        if not self.control or len(self.pay) < 2:
+        if not self._watched or len(self.pay) < 2:
             return self.slow
         learners, control = self._pay_by_parts().unbind(-1)
         return self.slow if gain_of(learners, control) >= self.least_gain else self.before
@@ -181,9 +181,9 @@ class Lifelong(TaskPPO):
         return torch.stack(parts) if parts else torch.zeros(0, 0, 2, device=self.device)
 
     @property
-    def _learners(self) -> int:
-        """How many rows the fast network acts in; the rest is the control group."""
-        return self.n_envs - math.ceil(self.control * self.n_envs)
+    def _watched(self) -> int:
+        """How many rows, the last ones, the control group acts in."""
+        return int(self.control * self.n_envs)
 
     # The present segment is written down, and played into the slow network.
 
@@ -202,8 +202,8 @@ class Lifelong(TaskPPO):
 
     def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
         thought = super()._think(obs, states, glances)
-        if self.control:
-            rows = slice(self._learners, None)
+        if self._watched:
+            rows = slice(-self._watched, None)
             seen = (obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
             before: Thought = self.before(*seen)
             for new, old in zip(
@@ -217,7 +217,7 @@ class Lifelong(TaskPPO):
     def _paid(self, rollout: Rollout) -> Tensor:
         """(2,) mean reward of the learners' rows and of the control group's."""
         paid = rollout.reward.mean(0) - self._promised / len(rollout.reward)
-        return torch.stack([paid[: self._learners].mean(), paid[self._learners :].mean()])
+        return torch.stack([paid[: -self._watched].mean(), paid[-self._watched :].mean()])
 
     def train(self) -> None:
         """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
@@ -225,7 +225,7 @@ class Lifelong(TaskPPO):
         assert rollout is not None
         advantages = self._advantages(rollout)
         returns = advantages + rollout.value
-        if self.control:
+        if self._watched:
             self.pay[-1].append(self._paid(rollout))
         if self.memories.capacity:
             self._remember(returns)
