@@ -66,9 +66,7 @@ def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]
     """Decisions of the best games against somebody, with the policy that is to be learned.
 
     The best are the latest of those with the best result that was reached; lost games teach
-    nothing. A drawn one does where no more was expected: what only saves the day against somebody
-    is not to be done against everybody, and only the hippocampus knows who is on the other side.
-    A situation that came up several times is given once, as it was met last.
+    nothing. A situation that came up several times is given once, as it was met last.
 
     The policy is 0.7 for the action that memory now believes in most among those that were tried
     and are no known mistake (hope for others is for play; what is taught has been shown to work),
@@ -79,12 +77,7 @@ def recollect(hippocampus: Hippocampus, game: str, opponent: str) -> list[Trace]
     if not best:
         return []
     episodes = store.read_episodes(game, opponent, best)
-    latest = {
-        trace.code: trace
-        for episode in episodes
-        for trace in episode.traces
-        if episode.result > 0 or trace.value <= episode.result
-    }
+    latest = {trace.code: trace for episode in episodes for trace in episode.traces}
     mistakes = _mistakes(hippocampus, game, opponent)
     taught = []
     for trace in latest.values():

@@ -323,18 +323,6 @@ def test_only_the_best_games_are_taught_and_of_them_what_was_done() -> None:
     assert recollect(memory, "connect", "ben") == []
 
 
-def test_a_draw_teaches_only_where_no_more_was_expected() -> None:
-    memory = Hippocampus.open(None, KEY_SIZE)
-    drawn, won = make_episode([1, 2, 3], 0), make_episode([4], 1, "ben")
-    for trace, value in zip((*drawn.traces, *won.traces), (0.5, -0.1, 0.0, 1.1), strict=True):
-        trace.value = value
-    for game in (drawn, won):
-        memory.remember(game, "v")
-    codes = [trace.code for trace in drawn.traces]
-    assert [t.code for t in recollect(memory, "connect", "ana")] == codes[1:]
-    assert len(recollect(memory, "connect", "ben")) == 1, "a game that was won teaches all of it"
-
-
 def test_bad_wishes_are_refused_in_words(grown, recent, old, nothing) -> None:
     with pytest.raises(ValueError, match="positive budget"):
         grown.consolidate(recent, old, 0, chance())
