@@ -46,6 +46,8 @@ class Train(Options):
     """Comma-separated games with their modifiers."""
     variants: float = 0.0
     """Share of the decisions that goes to each game's variants with one modifier more."""
+    variants_scripted: float = 0.5
+    """Share of a variant's decisions against the first scripted opponent that plays its game."""
     steps: int | None = None
     """Learner decisions in all; 12,000,000, or as many as the run that is resumed was to have."""
     out: Path = Path("runs/train")
@@ -91,6 +93,10 @@ class Train(Options):
             raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
         if not 0 <= self.variants < 1:
             raise ValueError(f"the variants' share must be in [0, 1), not {self.variants}")
+        if not 0 <= self.variants_scripted <= 1:
+            raise ValueError(
+                f"the share of scripted opponents must be in [0, 1], not {self.variants_scripted}"
+            )
         usual = best_batch(device)
         batch = usual[0] if self.batch is None else self.batch
         check_batch(batch)
@@ -108,6 +114,7 @@ class Train(Options):
             config = TrainConfig(
                 games=tuple(self.games.split(",")),
                 variants=self.variants,
+                variants_scripted=self.variants_scripted,
                 opponents=_shares(self.opponents),
                 learning_rate=self.learning_rate,
                 entropy_weight=self.entropy,

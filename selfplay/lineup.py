@@ -28,8 +28,11 @@ class TrainConfig:
 
     Attributes:
         games: their names with modifiers; the batch is shared out evenly.
-        variants: share of each game's decisions that goes to its variants with one modifier more,
-            in mirror games; 0 for no variants.
+        variants: share of each game's decisions that goes to its variants with one modifier more;
+            0 for no variants.
+        variants_scripted: share of a variant's decisions against the first of `opponents` that
+            plays its game; the rest is mirror games. Players who cannot yet return a ball teach
+            each other nothing.
         steps: learner decisions in all.
         num_games: decisions of the learner at a time; a simultaneous mirror game takes two.
         epochs: passes over each rollout.
@@ -56,6 +59,7 @@ class TrainConfig:
 
     games: tuple[str, ...] = ("connect",)
     variants: float = 0.0
+    variants_scripted: float = 0.0
     steps: int = 12_000_000
     num_games: int = 256
     epochs: int = 2
@@ -90,7 +94,8 @@ class LineUp:
     """The arenas of a run.
 
     `arenas` are all of them: of each game mirror games, scripted opponents and former selves, then
-    mirror games of its variants. `scripted` and `former` are some of these.
+    mirror games of its variants and a scripted opponent in each. `scripted` and `former` are some
+    of the first.
 
     Args:
         config: the run.
@@ -136,7 +141,7 @@ class LineUp:
             games = max(1, round(share * num_rows))
             return make_arena(game, games, player, openings, self.generator)
 
-        met = [(name, share) for name, share in c.opponents if _plays(name, game)]
+        met = self._scripted_in(game)
         if sum(share for _, share in met) > MOST_SCRIPTED:
             raise ValueError(f"opponents may take at most {MOST_SCRIPTED} of {game.name}")
         scripted = [arena(share, make_player(name, c.device)) for name, share in met]
@@ -146,12 +151,21 @@ class LineUp:
         self.scripted += scripted
         self.former.append(former)
 
+    def _scripted_in(self, game: AnyGame) -> list[tuple[str, float]]:
+        return [(name, share) for name, share in self.config.opponents if _plays(name, game)]
+
     def _add_variants(self, game: AnyGame) -> None:
-        """Mirror games of all variants with one modifier more."""
-        variants = _variants(game)
+        """All variants with one modifier more: mirror games, and games against one opponent."""
+        c, variants = self.config, _variants(game)
         for variant in variants:
-            rows = max(NUM_SEATS, round(self.config.variants * self._rows / len(variants)))
-            self.arenas.append(self._mirror(variant, rows, self._openings(variant, rows)))
+            rows = max(NUM_SEATS, round(c.variants * self._rows / len(variants)))
+            openings = self._openings(variant, rows)
+            met = self._scripted_in(variant)[:1]
+            against = min(round(c.variants_scripted * rows), rows - NUM_SEATS) if met else 0
+            self.arenas.append(self._mirror(variant, rows - against, openings))
+            if against > 0:
+                player = make_player(met[0][0], c.device)
+                self.arenas.append(make_arena(variant, against, player, openings, self.generator))
 
 
 def _variants(game: AnyGame) -> list[AnyGame]:

@@ -115,7 +115,9 @@ class NoQuestions(TorchDispatchMode):
 def test_a_turn_and_its_gradients_ask_for_nothing(tmp_path, ahead):
     ahead()
     opponents = tuple((name, 0.1) for name in SCRIPTED)
-    config = TrainConfig(games=GAMES, num_games=96, opponents=opponents, variants=0.25)
+    config = TrainConfig(
+        games=GAMES, num_games=96, opponents=opponents, variants=0.5, variants_scripted=0.5
+    )
     trainer = Trainer(config, tmp_path)
     algorithm = trainer.algorithm
     trainer.before_rollout()

@@ -231,6 +231,26 @@ def test_variants_share_a_part_of_their_game(tmp_path):
     assert set(trained_games(tmp_path)) == {*games, *single}
 
 
+def test_in_half_of_a_variants_decisions_the_first_scripted_opponent_plays(tmp_path):
+    """14 rows of each: 7 against it, and 7 (6 where a mirror game takes two) among equals."""
+    games, scripted = ("connect", "tron"), ("connect/one_ply", "tron/voronoi", "tron/wall_hugger")
+    config = dataclasses.replace(
+        CONFIG, games=games, num_games=560, variants=0.35, variants_scripted=0.5,
+        opponents=tuple((name, 0.1) for name in scripted),
+    )  # fmt: skip
+    trainer = Trainer(config, tmp_path)
+    rows = Counter()
+    for arena in trainer.arenas.arenas:
+        if arena.game.modifiers:
+            name = arena.opponent and arena.opponent.name
+            rows[arena.game.name, name, arena.num_rows] += 1
+    assert rows == {
+        ("connect", None, 7): 7, ("connect", "connect/one_ply", 7): 7,
+        ("tron", None, 6): 7, ("tron", "tron/voronoi", 7): 7,
+    }  # fmt: skip
+    trainer.run()
+
+
 @pytest.mark.parametrize(("given", "steps"), [([], 8), (["--steps", str(9 * ROLLOUT)], 9)])
 def test_a_run_that_is_resumed_goes_on_to_its_own_steps_unless_told_otherwise(
     checkpoint, given, steps
