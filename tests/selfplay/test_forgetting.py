@@ -14,6 +14,7 @@ from selfplay.__main__ import main
 from selfplay.forgetting import Evaluation, evaluate, find_suite
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
+from selfplay.forgetting.evaluation import VERSION
 from selfplay.forgetting.report import write_report
 from selfplay.forgetting.results import METRICS
 from selfplay.forgetting.runner import Record, Run
@@ -237,7 +238,7 @@ def test_a_folder_belongs_to_one_suite_on_one_set_of_terms(tmp_path):
         Evaluation(TINY.reversed(), (), 1, out)
     claim = json.loads((out / "suite.json").read_text())
     (out / "suite.json").write_text(json.dumps(claim | {"version": 0}))
-    with pytest.raises(ValueError, match="version 0, this program makes version 4"):
+    with pytest.raises(ValueError, match=f"version 0, this program makes version {VERSION}"):
         Evaluation(TINY, (), 1, out)
 
 
