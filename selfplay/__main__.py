@@ -111,32 +111,34 @@ class Train(Options):
             trainer = Trainer.resume(self.resume, **changes)
         else:
             check_new(self.out, f"go on with --resume {self.out}, or choose another folder")
-            config = TrainConfig(
-                games=tuple(self.games.split(",")),
-                variants=self.variants,
-                variants_scripted=self.variants_scripted,
-                opponents=_shares(self.opponents),
-                learning_rate=self.learning_rate,
-                entropy_weight=self.entropy,
-                lessons=self.lessons,
-                lesson_floor=self.lesson_floor,
-                taught=_taught(self.taught),
-                steps=STEPS if self.steps is None else self.steps,
-                num_games=batch,
-                epochs=self.epochs,
-                minibatches=minibatches,
-                averaging=self.averaging,
-                snapshot_steps=self.snapshot_steps,
-                seed=self.seed,
-                device=str(device),
-                compiled=device.type == "cuda" if self.compiled is None else self.compiled,
-                precision=best_precision(device) if self.precision == "auto" else self.precision,
-            )
-            trainer = Trainer(config, self.out, self.start)
+            trainer = Trainer(self._new_run(device, batch, minibatches), self.out, self.start)
         with progress_bar("training", trainer.config.steps, "steps") as tell:
             trainer.run(lambda steps: tell(steps, ""))
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
+
+    def _new_run(self, device: torch.device, batch: int, minibatches: int) -> TrainConfig:
+        return TrainConfig(
+            games=tuple(self.games.split(",")),
+            variants=self.variants,
+            variants_scripted=self.variants_scripted,
+            opponents=_shares(self.opponents),
+            learning_rate=self.learning_rate,
+            entropy_weight=self.entropy,
+            lessons=self.lessons,
+            lesson_floor=self.lesson_floor,
+            taught=_taught(self.taught),
+            steps=STEPS if self.steps is None else self.steps,
+            num_games=batch,
+            epochs=self.epochs,
+            minibatches=minibatches,
+            averaging=self.averaging,
+            snapshot_steps=self.snapshot_steps,
+            seed=self.seed,
+            device=str(device),
+            compiled=device.type == "cuda" if self.compiled is None else self.compiled,
+            precision=best_precision(device) if self.precision == "auto" else self.precision,
+        )
 
 
 def _taught(text: str) -> tuple[str, ...]:

@@ -66,11 +66,7 @@ class Slime(Stateless):
 
     def __init__(self, name: str, *habits: Habit) -> None:
         self.name, self.habits = name, habits
-        homes = [math.nan if habit.home is None else habit.home for habit in habits]
-        self._foresees = torch.tensor([habit.foresees for habit in habits])
-        self._offset = torch.tensor([habit.offset for habit in habits])
-        self._leap = torch.tensor([habit.leap for habit in habits])
-        self._home = torch.tensor(homes)
+        self._on: dict[torch.device, tuple[Tensor, ...]] = {}
 
     def act(self, game: Game[Any], state: State, seat: Tensor, generator: Generator) -> Tensor:
         """Walk towards the aim; jump when the ball is near."""
@@ -79,15 +75,27 @@ class Slime(Stateless):
         own, ball, wind = look(state, seat)
         way = self._aim(game.court, ball, wind) - own[0]
         walk = (way > STRIDE).long() - (way < -STRIDE).long()
-        near = torch.hypot(*(ball[:2] - own[:2])) < self._leap.to(seat.device)
+        near = torch.hypot(*(ball[:2] - own[:2])) < self._traits(seat.device)[2]
         return _actions(seat.device)[walk + 1, near.long()]
+
+    def _traits(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Foresees, offset, leap and home (NaN for none), one each or one for all games.
+
+        Made once on each device: no turn that is recorded on CUDA copies anything from the host.
+        """
+        if device not in self._on:
+            rows = [(h.foresees, h.offset, h.leap, h.home) for h in self.habits]
+            foresees, offset, leap, home = zip(*rows, strict=True)
+            homes = [math.nan if x is None else x for x in home]
+            self._on[device] = tuple(
+                torch.tensor(trait, device=device) for trait in (foresees, offset, leap, homes)
+            )
+        return self._on[device]
 
     def _aim(self, court: Court, ball: Tensor, wind: Tensor) -> Tensor:
         """(B,) x in the own half where it wants to be."""
         place = ball[0]
-        foresees, offset, home = (
-            habit.to(place.device) for habit in (self._foresees, self._offset, self._home)
-        )
+        foresees, offset, _, home = self._traits(place.device)
         if any(habit.foresees for habit in self.habits):
             height = GROUND + CONTACT * (PLAYER_RADIUS + court.ball_radius)
             place = torch.where(foresees, foresee(court, ball, wind, height), place)

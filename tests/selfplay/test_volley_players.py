@@ -1,7 +1,10 @@
 """Volley's scripted players: each rung beats the one below, and every habit is another."""
 
+import dataclasses
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import envs
 from envs.volley import BALL, Volley, swap_seats
@@ -168,6 +171,29 @@ def test_the_predictor_beats_stubborn_players(generator):
     for seed in range(4):
         results = play_out(game, start, (predictor(), stubborn(seed)), seed % 2, generator)
         assert results.mean() > 0, seed
+
+
+class Copies(TorchDispatchMode):
+    """Counts what goes from the host to another device."""
+
+    num = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [x for x in args if isinstance(x, torch.Tensor)]
+        self.num += any(x.device.type == "cpu" and x.ndim for x in tensors)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("player", [tracker(), predictor(), stubborn(*range(256))])
+def test_only_the_first_act_on_a_device_brings_the_habit_there(player, some_states):
+    """A turn on CUDA is recorded: a copy from the host would break the record."""
+    game, state, seats = some_states
+    there = {f.name: getattr(state, f.name).to("meta") for f in dataclasses.fields(state)}
+    played = game, type(state)(**there), seats.to("meta"), torch.Generator()
+    player.act(*played)
+    with Copies() as copies:
+        player.act(*played)
+    assert copies.num == 0
 
 
 def test_a_character_for_each_game_acts_as_it_does_by_itself(some_states):
