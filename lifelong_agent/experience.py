@@ -145,14 +145,18 @@ class Rollout:
 
 
 def of_rows(kept: Tensor, rows: Tensor, steps: slice = slice(None)) -> Tensor:
-    """What (M,) rows of a rollout saw in S of its steps: (T, N, ...) to (S, M, ...).
+    """What (M,) rows of a rollout saw in S of its steps: (T, N, ...) to (S, M, ...)."""
+    return picked(kept, torch.arange(len(kept), device=rows.device)[steps, None], rows)
 
-    As `kept[steps, rows]`, which moves byte by byte; this moves whole frames, eight times as fast.
+
+def picked(kept: Tensor, steps: Tensor, rows: Tensor) -> Tensor:
+    """`kept[steps, rows]` of (T, N, ...), by int64 tensors that are broadcast together.
+
+    Indexing moves byte by byte; this moves whole frames, eight times as fast.
     """
-    first = torch.arange(len(kept), device=rows.device)[steps] * kept.shape[1]
-    places = (first[:, None] + rows).flatten()
-    found = kept.flatten(0, 1).index_select(0, places)
-    return found.view(len(first), len(rows), *kept.shape[2:])
+    places = steps * kept.shape[1] + rows
+    found = kept.flatten(0, 1).index_select(0, places.flatten())
+    return found.view(*places.shape, *kept.shape[2:])
 
 
 class VecEnvStream:

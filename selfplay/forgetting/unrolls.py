@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.circuits import Episode
-from lifelong_agent.experience import Rollout
+from lifelong_agent.experience import Rollout, picked
 from lifelong_agent.policy import DualStreamNetwork
 
 Unrolls = dict[str, Tensor]
@@ -20,7 +20,7 @@ MET = ("frames", "glances", "legal_actions", "seat", "ended")
 
 
 def cut_out(rollout: Rollout, rows: Tensor, starts: Tensor, length: int) -> Unrolls:
-    """Copy pieces of a rollout; frames are moved whole, as in `take_out`.
+    """Copy pieces of a rollout.
 
     Args:
         rollout: of T decisions in N rows.
@@ -32,13 +32,7 @@ def cut_out(rollout: Rollout, rows: Tensor, starts: Tensor, length: int) -> Unro
         What was met, (K, length, ...) each; states are the caller's to add.
     """
     steps = starts[:, None] + torch.arange(length, device=starts.device)
-    places = (steps * rollout.actions.shape[1] + rows[:, None]).flatten()
-    pieces = {}
-    for name in MET:
-        met: Tensor = getattr(rollout, name)
-        found = met.flatten(0, 1).index_select(0, places)
-        pieces[name] = found.view(len(rows), length, *met.shape[2:])
-    return pieces
+    return {name: picked(getattr(rollout, name), steps, rows[:, None]) for name in MET}
 
 
 def run_through(network: DualStreamNetwork, unrolls: Unrolls) -> tuple[Tensor, Tensor]:
