@@ -329,7 +329,7 @@ class Lifelong(TaskPPO):
             "slow": self.slow.state_dict(),
             "before": self.before.state_dict(),
             "pay": self._pay_by_parts(),
-            "variances": torch.tensor(self.variances),
+            "variances": torch.stack(self.variances) if self.variances else self._promised[:0],
             "updates": torch.tensor(self.updates),
             "is_alert": torch.tensor(self.is_alert),
         }
