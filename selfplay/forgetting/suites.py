@@ -23,8 +23,12 @@ from selfplay.players import make_scripted
 
 Measure = Literal["score", "points", "return"]
 GYM = "gym:"
-SHIPPED, NEW = "shipped", "new"
+NEW, BENCHMARK, SHIPPED = "new", "benchmark", "shipped"
 ABOUT = ("needs", "published", "differs")  # what a suite says of itself, which changes no number
+START_FOLDERS = {  # a network is shipped anew again and again, the suites' stays
+    BENCHMARK: Path(__file__).parent.parent / "data" / "benchmark",
+    SHIPPED: PRETRAINED,
+}
 SMALL_EYES = EyesConfig(channels=16, blocks=2, looks=1)
 
 
@@ -81,8 +85,9 @@ class Suite:
         learning_rate: of Adam; constant.
         entropy_weight: of the entropy bonus.
         network: what every method of ours trains.
-        start: whose weights it begins with: `new`, `shipped`, or an agent's folder, whose network
-            is then that of the suite; see `starting_from`.
+        start: whose weights it begins with: `new`, `benchmark` (a network that was shipped once and
+            is kept, so that figures stay comparable), `shipped` (the present one), or an agent's
+            folder; the network is then that of the suite, see `starting_from`.
         needs: `module:function` of a package that has to be installed; it registers the tasks.
         published: name, mean raw score at the end, and source of figures to compare with.
         differs: how the protocol of those figures differs from this one, in a sentence.
@@ -130,7 +135,7 @@ class Suite:
         """Where the weights lie that it begins with; None for new ones."""
         if self.start == NEW:
             return None
-        return PRETRAINED if self.start == SHIPPED else Path(self.start)
+        return START_FOLDERS.get(self.start) or Path(self.start)
 
     def starting_from(self, start: str) -> Suite:
         """The same tasks for networks that begin with other weights, and are built like these.
@@ -180,13 +185,13 @@ def _brief(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
     return Suite(name, tasks, **(brief | terms))
 
 
-def _from_shipped(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
-    """A suite for networks that begin as the one that is shipped and know the classic games.
+def _from_benchmark(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
+    """A suite for networks that begin trained and know the classic games.
 
     What has long been learned bears small steps only.
     """
     known: dict[str, Any] = {
-        "steps": 49_152, "parts": 2, "games": 200, "learning_rate": 3e-4, "start": SHIPPED,
+        "steps": 49_152, "parts": 2, "games": 200, "learning_rate": 3e-4, "start": BENCHMARK,
     }  # fmt: skip
     return Suite(name, tasks, **(known | terms))
 
@@ -229,14 +234,14 @@ _SUITES = (
         learning_rate=1e-3,
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
-    _from_shipped("connect", CONNECT),
+    _from_benchmark("connect", CONNECT),
     _brief("tron", TRON),
-    _from_shipped("volley", VOLLEY, steps=409_600),
+    _from_benchmark("volley", VOLLEY, steps=409_600),
     _brief(
         "two_games",
         (EASY_CONNECT[0], TRON[0], EASY_CONNECT[1], TRON[2], EASY_CONNECT[2], TRON[1]),
     ),
-    _from_shipped(
+    _from_benchmark(
         "mixed",
         (VOLLEY[0], CONNECT[0], TRON[0], CONNECT[1], TRON[5], VOLLEY[2]),
     ),
@@ -248,7 +253,7 @@ _SUITES = (
             for both in ("fog+wrap", "rocks+wrap", "fog+rocks", "gates+tails", "fog+tails")
         ),
     ),
-    _from_shipped(
+    _from_benchmark(
         "opponents",
         tuple(
             Task("connect", player, label=player)
