@@ -226,7 +226,8 @@ class Practise(Options):
     minutes: float = 10.0
     """For how long."""
     games: str = "connect"
-    """Comma-separated games to practise; others that the network knows are only kept."""
+    """Comma-separated games to practise; others that the network knows are only kept. Variants among
+    them may change altogether."""
     plies: int = 4
     """How deep the judge of connect looks."""
     batch: int = DrillConfig.num_games
@@ -242,8 +243,8 @@ class Practise(Options):
         check_new(self.out, "choose another folder")
         start = self.start or PRETRAINED
         network, keys = load_network_and_keys(start, device)
-        known = tuple(name for name in trained_games(start) if ":" not in name)
         games = tuple(self.games.split(","))
+        known = tuple(n for n in trained_games(start) if ":" not in n or n not in games)
         check_batch(self.batch, len(games))
         config = DrillConfig(
             plies=self.plies, num_games=self.batch, games=games, known=known,

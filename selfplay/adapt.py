@@ -26,7 +26,7 @@ from selfplay.metrics import Mean, losses_until_broken, relapsed
 from selfplay.players import Crowd, NetworkPlayer, Stubborn
 from selfplay.seats import Player
 
-TRIED_AT_ONCE = 32  # opponents; half of them in each seat
+TRIED_AT_ONCE = 128  # opponents; half of them in each seat
 
 
 @dataclass

@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 import envs
+from envs import NUM_SEATS
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS, approval, judge_connect
@@ -26,6 +27,7 @@ from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player
 
 SAVE_S = 180.0
+KEPT, KEPT_OF_A_VARIANT = 2, 16  # one row of so many that are practised
 OPPONENTS = {
     "connect": ("connect/one_ply", "connect/negamax-2", "random"),
     "tron": ("tron/wall_hugger", "tron/voronoi", "random"),
@@ -43,7 +45,8 @@ class DrillConfig:
             equal parts mirror games and each of `OPPONENTS`.
         games: what is practised.
         known: games that the network knew before: it is held to what it was in them, also in
-            mirror games of those that are not practised, half as many decisions as in the others.
+            mirror games of those that are not practised, half as many decisions as in the others,
+            a sixteenth in each variant.
         learning_rate: at the start; falls linearly to a twentieth.
         averaging: share of the average of weights that is kept from step to step.
         anchor: weight of KL(before || now) where the teacher has no say.
@@ -105,7 +108,7 @@ class Drill:
         unpractised = [name for name in config.known if name not in config.games]
         self.arenas = Arenas(
             [arena for name in config.games for arena in self._practice(name)]
-            + [self._arena(self._game(name), self._rows // 2, None) for name in unpractised]
+            + [self._kept(name) for name in unpractised]
         )
         self.teachers = TEACHERS | {"connect": judge_connect(config.plies)}
         self.held = self._rows_of(config.known).nonzero()[:, 0]
@@ -126,6 +129,11 @@ class Drill:
         game = self._game(name)
         players = [None, *[make_scripted(player) for player in OPPONENTS[game.name]]]
         return [self._arena(game, self._rows // len(players), player) for player in players]
+
+    def _kept(self, name: str) -> Arena:
+        game = self._game(name)
+        share = KEPT_OF_A_VARIANT if game.modifiers else KEPT
+        return self._arena(game, max(NUM_SEATS, self._rows // share), None)
 
     def _arena(self, game: envs.Game[Any], rows: int, player: Player | None) -> Arena:
         openings = random_positions(game, 16 * rows, 24, 0.5, self.generator)

@@ -47,12 +47,12 @@ def test_a_drill_teaches_and_leaves_the_copy_it_is_held_to_alone() -> None:
 
 
 def test_games_are_practised_kept_or_new() -> None:
-    config = DrillConfig(1, 64, games=("connect", "tron"), known=("connect", "volley:moon"))
+    config = DrillConfig(1, 64, games=("connect", "tron"), known=("connect", "volley", "volley:moon"))
     drill = Drill(DualStreamNetwork(SMALL), config)
     rooms = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
-    assert rooms == [("connect", 8)] * 4 + [("tron", 8)] * 4 + [("volley:moon", 16)]
-    assert drill.held.tolist() == [*range(32), *range(64, 80)], "tron is new"
-    assert drill.taught.tolist() == [True] * 64 + [False] * 16, "volley is only kept"
+    assert rooms == [("connect", 8)] * 4 + [("tron", 8)] * 4 + [("volley", 16), ("volley:moon", 2)]
+    assert drill.held.tolist() == [*range(32), *range(64, 82)], "tron is new"
+    assert drill.taught.tolist() == [True] * 64 + [False] * 18, "volley is only kept"
     assert math.isfinite(drill.step())
 
 
