@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from memory.store import Store
 from memory.traces import Episode
@@ -119,13 +120,14 @@ class Acquaintances:
     def _read(self, game: str) -> Known:
         known: Known = {}
         query = (
-            "SELECT g.opponent, t.code, t.action, n.code FROM games g "
-            "JOIN traces t ON t.game_id = g.id "
-            "JOIN traces n ON n.game_id = g.id AND n.ply = t.ply + 1 WHERE g.game = ?"
+            "SELECT g.id, t.ply, g.opponent, t.code, t.action FROM games g "
+            "JOIN traces t ON t.game_id = g.id WHERE g.game = ? ORDER BY g.id, t.ply"
         )
-        for opponent, *step in self._store.connection.execute(query, (game,)):
-            code, action, following = step
-            _note(known, opponent, (code, action, following))
+        rows = self._store.connection.execute(query, (game,))
+        for (number, ply, opponent, code, action), later in pairwise(rows):
+            next_number, next_ply, _, following, _ = later
+            if (next_number, next_ply) == (number, ply + 1):
+                _note(known, opponent, (code, action, following))
         return known
 
 

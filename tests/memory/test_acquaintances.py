@@ -90,3 +90,30 @@ def test_what_one_taught_counts_nearly_as_much_against_one_who_plays_alike() -> 
     assert advice() == pytest.approx(-config.shared)
     assert advice(alike="ana") == pytest.approx(-config.alike)
     assert advice(alike="ben") == pytest.approx(-config.shared)  # who was never there
+
+
+def test_a_game_twice_as_long_is_read_in_about_twice_the_work() -> None:
+    """A match of volley has thousands of plies: a game must not begin with seconds of reading."""
+    work = []
+    for plies in (400, 800):
+        memory = Hippocampus.open(None, KEY_SIZE)
+        memory.remember(make_episode(list(range(plies)), 1, "ana"), "v")
+        ticks: list[None] = []
+        memory.store.connection.set_progress_handler(lambda seen=ticks: seen.append(None), 100)
+        Acquaintances(memory.store).meet("connect")
+        memory.store.connection.set_progress_handler(None, 0)
+        work.append(len(ticks))
+    assert work[1] < 2.5 * work[0]
+
+
+def test_what_came_after_a_forgotten_trace_is_no_answer() -> None:
+    memory = make_memory()
+    with memory.store.connection as connection:
+        connection.execute("DELETE FROM traces WHERE ply = 1")
+    impression = Acquaintances(memory.store).meet("connect")
+    first, second, third = steps(make_episode(ANA, 0))
+    for step in [*steps(make_episode([1, 3], 0)), first, second, *3 * [third]]:
+        impression.see(step)
+    ana = impression.nearest()
+    assert ana is not None
+    assert (ana.opponent, ana.same, ana.other) == ("ana", 3, 0), "only 3 -> 4 is known"

@@ -47,7 +47,9 @@ def test_a_drill_teaches_and_leaves_the_copy_it_is_held_to_alone() -> None:
 
 
 def test_games_are_practised_kept_or_new() -> None:
-    config = DrillConfig(1, 64, games=("connect", "tron"), known=("connect", "volley", "volley:moon"))
+    config = DrillConfig(
+        1, 64, games=("connect", "tron"), known=("connect", "volley", "volley:moon")
+    )
     drill = Drill(DualStreamNetwork(SMALL), config)
     rooms = [(arena.game.variant, arena.num_rows) for arena in drill.arenas.arenas]
     assert rooms == [("connect", 8)] * 4 + [("tron", 8)] * 4 + [("volley", 16), ("volley:moon", 2)]

@@ -15,7 +15,16 @@ from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constant
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
 from selfplay.forgetting.runner import Record
-from selfplay.forgetting.suites import BENCHMARK, NEW, SHIPPED, SUITES, Suite, Task, check_suite, find_suite
+from selfplay.forgetting.suites import (
+    BENCHMARK,
+    NEW,
+    SHIPPED,
+    SUITES,
+    Suite,
+    Task,
+    check_suite,
+    find_suite,
+)
 from tests.selfplay.forgetting_suite import TINY
 
 OWN = [name for name, suite in SUITES.items() if not suite.needs]
