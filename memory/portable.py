@@ -138,6 +138,7 @@ class _Merger:
         self.games: dict[int, int] = {}
         self.known: dict[int, int] = {}
         self.traces: dict[int, int] = {}
+        self._read_game, self._by_ply = 0, dict[int, int]()  # of a known game, its traces here
         query = "SELECT COALESCE(MAX(id), 0) FROM sleeps"
         self.shift = store.sleep_count() - source.execute(query).fetchone()[0]
 
@@ -181,10 +182,12 @@ class _Merger:
         return new
 
     def _find_known(self, trace_id: int, game_id: int, ply: int) -> None:
-        query = "SELECT id FROM traces WHERE game_id = ? AND ply = ?"
-        here = self.cursor.execute(query, (game_id, ply)).fetchone()
-        if here:
-            self.traces[trace_id] = here[0]
+        if game_id != self._read_game:
+            query = "SELECT ply, id FROM traces WHERE game_id = ?"
+            self._read_game = game_id
+            self._by_ply = dict(self.cursor.execute(query, (game_id,)).fetchall())
+        if ply in self._by_ply:
+            self.traces[trace_id] = self._by_ply[ply]
 
     def _take_answers(self) -> None:
         """Beliefs that some trace bears out that is here now."""

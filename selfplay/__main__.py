@@ -226,8 +226,8 @@ class Practise(Options):
     minutes: float = 10.0
     """For how long."""
     games: str = "connect"
-    """Comma-separated games to practise; others that the network knows are only kept. Variants among
-    them may change altogether."""
+    """Comma-separated games to practise; others that the network knows are only kept. Variants
+    among them may change altogether."""
     plies: int = 4
     """How deep the judge of connect looks."""
     batch: int = DrillConfig.num_games

@@ -36,8 +36,8 @@ class Forgetting(Options):
     steps: int | None = None
     """Decisions in a segment, instead of the suite's."""
     start: str | None = None
-    """Whose weights all methods of ours begin with, instead of the suite's: new, benchmark, shipped,
-    or an agent's folder."""
+    """Whose weights all methods of ours begin with, instead of the suite's: new, benchmark,
+    shipped, or an agent's folder."""
     reverse: bool = False
     """The tasks in the opposite order."""
 

@@ -11,7 +11,7 @@ from memory import Answer, Hippocampus, Recalled, Store
 from memory.__main__ import main
 from memory.inspection import inspect
 from memory.ledger import Ledger
-from memory.portable import MARK
+from memory.portable import MARK, export, merge, opened
 from memory.rows import marks, sealed
 from memory.scenes import Scenes
 from tests.memory.make import KEY_SIZE, make_episode, make_trace
@@ -208,6 +208,22 @@ def test_what_was_exported_is_imported_whole_and_only_once(folder: Path, tmp_pat
     assert (again["games"], again["traces"], again["strategies"]) == (0, 0, 0)
     assert again["games_known"] == 7
     assert contents(target) == merged
+
+
+def test_a_known_game_twice_as_long_is_merged_in_about_twice_the_work(tmp_path: Path) -> None:
+    work = []
+    for plies in (400, 800):
+        memory = Hippocampus.open(tmp_path / str(plies), KEY_SIZE)
+        memory.remember(make_episode(list(range(plies)), 1), "v")
+        export(memory.store, tmp_path / "file")
+        ticks: list[None] = []
+        memory.store.connection.set_progress_handler(lambda seen=ticks: seen.append(None), 100)
+        with opened(tmp_path / "file") as source:
+            assert merge(memory.store, source).games_known == 1
+        work.append(len(ticks))
+        (tmp_path / "file").unlink()
+        memory.store.close()
+    assert work[1] < 2.5 * work[0]
 
 
 def test_an_imported_memory_gives_the_advice_of_the_old_one(folder: Path, tmp_path: Path) -> None:
