@@ -7,6 +7,7 @@ group `lifelong.players`, where any installed package may offer its own.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -56,6 +57,15 @@ class RandomOpponent:
         """Nothing to forget."""
 
 
+def specialty(name: str) -> str:
+    """The one game that a player's name says it plays: `tron` of `tron/wall_hugger`.
+
+    So it is of `clumsy-20:tron/wall_hugger`; empty for names that say no game.
+    """
+    match = re.fullmatch(r"(?:clumsy-\d+:)?(\w+)/.*", name)
+    return match[1] if match and match[1] in GAMES else ""
+
+
 def make_opponent(who: str | Opponent, game: str, device: torch.device | str = "cpu") -> Opponent:
     """Find an opponent by name; an object that can already play is returned as it is.
 
@@ -75,9 +85,8 @@ def make_opponent(who: str | Opponent, game: str, device: torch.device | str = "
         )
     if who == RandomOpponent.name:
         return RandomOpponent()
-    specialist = who.partition("/")[0]
-    if specialist in GAMES and "/" in who and specialist != game:
-        raise ValueError(f"opponent {who!r} plays {specialist}, not {game}")
+    if specialty(who) not in ("", game):
+        raise ValueError(f"opponent {who!r} plays {specialty(who)}, not {game}")
     return _ask_packages(who, torch.device(device))
 
 

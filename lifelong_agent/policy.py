@@ -180,6 +180,8 @@ class DualStreamPolicy(BasePolicy):
         super().__init__(observation_space, action_space)
         if not isinstance(action_space, spaces.Discrete):
             raise ValueError(f"actions must be Discrete, not {type(action_space).__name__}")
+        if action_space.start != 0:
+            raise ValueError(f"Discrete actions must start at 0, not at {action_space.start}")
         self._convert = Converter(observation_space)
         obs_shape, num_actions = self._convert.obs_shape, int(action_space.n)
         self.network = DualStreamNetwork(_fit(network or NetworkConfig(), obs_shape, num_actions))

@@ -40,7 +40,9 @@ def erase(store: Store, player: str) -> Erased:
 
     What the player taught about everybody is worked out anew from the traces of the others. What
     sleep has taught an agent cannot be told apart by player: it goes whole, and later sleeps teach
-    it again from the memory that is left. Files go first, so that a call that was interrupted can
+    it again from the memory that is left. What cannot be undone: where a game against the player
+    showed that what was remembered of others was wrong, their traces were corrected, and stay so,
+    without a word of who taught it. Files go first, so that a call that was interrupted can
     be made again; `store.close` makes a new copy.
 
     Raises:

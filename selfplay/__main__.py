@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 import envs
-from lifelong_agent.weights import PRETRAINED, load_network_and_keys, save_network, trained_games
+from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
+from lifelong_agent.keys import KeyEncoder
+from lifelong_agent.weights import PRETRAINED, load_network, save_network, trained_games
 from selfplay import bench
 from selfplay.adapt_command import Adapt, Exploit
 from selfplay.cli import (
@@ -53,7 +55,8 @@ class Train(Options):
     out: Path = Path("runs/train")
     """Folder of the run, a new one: checkpoints and TensorBoard."""
     resume: Path | None = None
-    """Continue the run in this folder exactly where it stopped."""
+    """Continue the run in this folder exactly where it stopped; but for the steps all its options,
+    its device too, are those that it began with."""
     start: Path | None = None
     """Start from the network in this folder."""
     opponents: str = ",".join(f"{name}={share}" for name, share in TrainConfig.opponents)
@@ -242,7 +245,7 @@ class Practise(Options):
             raise ValueError("the minutes must be positive, and the plies from 1 to 6")
         check_new(self.out, "choose another folder")
         start = self.start or PRETRAINED
-        network, keys = load_network_and_keys(start, device)
+        network = load_network(start, device)
         games = tuple(self.games.split(","))
         known = tuple(n for n in trained_games(start) if ":" not in n or n not in games)
         check_batch(self.batch, len(games))
@@ -254,9 +257,12 @@ class Practise(Options):
         practised = list(dict.fromkeys(known + games))
 
         def save(positions: int) -> None:
+            readings, states, legal_actions = drill.situations(MOST_EXEMPLARS)
+            keys = KeyEncoder.fit(readings.cpu()).tensors()
             save_network(
                 self.out, drill.average, keys, games=practised, drilled_positions=positions
             )
+            write_exemplars(self.out, readings, states, legal_actions)
 
         with progress_bar("practising", int(self.minutes * 60), "s") as tell:
             positions = drill.run(self.minutes * 60, lambda done: tell(done, ""), save)

@@ -47,6 +47,9 @@ def read_scores(run: Path) -> dict[str, Curve]:
 def _append(curve: Curve, events: Any) -> None:
     times, steps, scores = curve
     for event in events:
+        while steps and steps[-1] >= event.step:  # done again after a run was killed
+            for column in curve:
+                column.pop()
         times.append(event.wall_time)
         steps.append(event.step)
         scores.append(event.value)

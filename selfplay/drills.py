@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 
 import envs
 from envs import NUM_SEATS
+from lifelong_agent.experience import Observation
 from lifelong_agent.policy import DualStreamNetwork, Thought, sample
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS, approval, judge_connect
@@ -27,6 +28,7 @@ from selfplay.rollout import Arenas, random_positions
 from selfplay.seats import Player
 
 SAVE_S = 180.0
+APART = 4  # ticks between two situations of a game that are kept
 KEPT, KEPT_OF_A_VARIANT = 2, 16  # one row of so many that are practised
 OPPONENTS = {
     "connect": ("connect/one_ply", "connect/negamax-2", "random"),
@@ -197,7 +199,32 @@ class Drill:
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(now, 1 - self.config.averaging)
-            self.states[rows, obs.seat] = thought.state
-            outcome = self.arenas.advance(sample(thought.log_probs.detach(), self.generator))
-            self.states *= (~outcome.ended).float()[:, None, None]
+            self._move(obs, thought)
         return float(loss.detach())
+
+    def _move(self, obs: Observation, thought: Thought) -> None:
+        rows = torch.arange(self.arenas.num_rows, device=self.device)
+        self.states[rows, obs.seat] = thought.state
+        outcome = self.arenas.advance(sample(thought.log_probs.detach(), self.generator))
+        self.states *= (~outcome.ended).float()[:, None, None]
+
+    @torch.no_grad()
+    def situations(self, num: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Play on with the average, without learning, and look around.
+
+        Returns:
+            Of `num` situations, (N, D) what its eyes read, (N, S) its states before the
+            decisions, and (N, A) bool legal actions: what `exemplars` are made of.
+        """
+        rows = torch.arange(self.arenas.num_rows, device=self.device)
+        ticks = -(-num // len(rows)) * APART
+        seen = []
+        for tick in range(ticks):
+            obs = self.arenas.observe()
+            state = self.states[rows, obs.seat]
+            thought: Thought = self.average(obs.frames, obs.legal_actions, state)
+            if tick % APART == 0:
+                seen.append((thought.percept.reading, state, obs.legal_actions))
+            self._move(obs, thought)
+        readings, states, legal_actions = (torch.cat(p)[:num] for p in zip(*seen, strict=True))
+        return readings, states, legal_actions

@@ -10,6 +10,7 @@ from torch import Generator
 
 import envs
 from envs import NUM_SEATS
+from envs.opponents import specialty
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS
 from selfplay.players import is_network, make_player
@@ -147,6 +148,11 @@ class LineUp:
         scripted = [arena(share, make_player(name, c.device)) for name, share in met]
         former = arena(c.snapshot_share, Random())  # one: each costs a forward pass of its own
         rows_left = num_rows - sum(a.num_rows for a in [*scripted, former])
+        if rows_left < NUM_SEATS:
+            raise ValueError(
+                f"{num_rows} decisions of {game.name} at a time are too few for {len(met)} "
+                "opponents, a former self and mirror games: the batch must be larger"
+            )
         self.arenas += [self._mirror(game, rows_left, openings), *scripted, former]
         self.scripted += scripted
         self.former.append(former)
@@ -179,5 +185,4 @@ def _variants(game: AnyGame) -> list[AnyGame]:
 
 def _plays(player: str, game: AnyGame) -> bool:
     """`connect/one_ply` plays connect; networks and names without a game play all of them."""
-    kind, slash, _ = player.partition("/")
-    return not slash or kind == game.name or is_network(player)
+    return is_network(player) or specialty(player) in ("", game.name)

@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
 import envs
+from lifelong_agent.devices import checked_device
 from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
@@ -182,8 +183,10 @@ class Trainer:
     # Checkpoints: `network.*` is the average, an agent that `match` can play; `run.*` is the rest.
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless that on disk has these steps: its rollout is gone by then."""
         steps = self.algorithm.num_timesteps
+        if steps == self.saved_steps:
+            return
         notes = {
             "config": dataclasses.asdict(self.config),
             "steps": steps,
@@ -247,7 +250,8 @@ class Trainer:
         """Continue the run in `directory`; `changes` replace fields of its configuration.
 
         Raises:
-            ValueError: if the checkpoint is missing, damaged, or not of one piece.
+            ValueError: if the checkpoint is missing, damaged, or not of one piece, or its device is
+                not there.
         """
         notes, flat = read_pair(directory, "run")
         try:
@@ -256,6 +260,7 @@ class Trainer:
             values["taught"] = tuple(values["taught"])
             values["opponents"] = tuple((name, share) for name, share in values["opponents"])
             config = TrainConfig(**values)
+            checked_device(config.device)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
         trainer = Trainer(config, directory)

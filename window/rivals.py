@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from envs.opponents import specialty
 from lifelong_agent import GameSummary
 from memory import SleepReport
 from selfplay.players import make_scripted
@@ -79,8 +80,7 @@ def find_opponent(game: str, name: str) -> Opponent:
     for opponent in known:
         if opponent.name == name:
             return opponent
-    home = name.partition("/")[0] if "/" in name else game
-    if home == game and name:
+    if name and specialty(name) in ("", game):
         try:
             return Opponent(name, make_scripted(name).name, "A scripted player")
         except ValueError:

@@ -128,9 +128,10 @@ def constants_of(
     )
 
 
-def read_constants(suite: Suite, folder: Path) -> Constants | None:
+def read_constants(suite: Suite, folder: Path, *, published: bool = True) -> Constants | None:
     """Published constants of these very terms, else those that were measured in `folder`."""
-    for path in (PUBLISHED / f"forgetting-{suite.name}.json", folder / "normalisation.json"):
+    places = (PUBLISHED / f"forgetting-{suite.name}.json",) if published else ()
+    for path in (*places, folder / "normalisation.json"):
         if path.is_file():
             values = read_json(path)
             if values.get("terms") == _terms(suite):

@@ -74,7 +74,7 @@ class Evaluation:
             for name in dict.fromkeys(self.methods)
         }
         claim_folder(out, self.suite)
-        self.constants = read_constants(self.suite, out)
+        self.constants = read_constants(self.suite, out, published=bool(self.methods))
 
     @property
     def scratch_runs(self) -> list[Run]:
@@ -147,7 +147,7 @@ class Evaluation:
             random = random_scores(self.suite, self.device)
             measured = constants_of(self.suite, random, scratch, self.seeds)
             write_constants(measured, self.suite, self.out)
-            self.constants = read_constants(self.suite, self.out)
+            self.constants = read_constants(self.suite, self.out, published=False)
             assert self.constants is not None
         self.constants.scratch_areas()  # complains of a task that nobody learned, before the work
         return self.constants

@@ -276,6 +276,7 @@ def test_an_action_outside_the_space_raises(action):
         ({"seat": True}, "seat must be 0, 1, or None"),
         ({"render_mode": "ansi"}, "render_mode must be None, 'human', 'rgb_array'"),
         ({"opponent": "tron/voronoi"}, "opponent 'tron/voronoi' plays tron, not connect"),
+        ({"opponent": "clumsy-9:tron/voronoi"}, "plays tron, not connect"),
         ({"opponent": 3}, "must be a name or an object with name, act and reset"),
     ],
 )

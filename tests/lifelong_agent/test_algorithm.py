@@ -408,6 +408,14 @@ def test_actions_that_are_not_discrete_are_refused(actions):
     assert "\n" not in str(caught.value)
 
 
+def test_actions_that_do_not_start_at_0_are_refused():
+    class Counting(Probe):
+        action_space = spaces.Discrete(2, start=1)
+
+    with pytest.raises(ValueError, match="Discrete actions must start at 0, not at 1"):
+        new_algorithm(Counting)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "tpu", "meta"])
 def test_a_device_that_is_not_there_is_named(device, tmp_path):

@@ -26,6 +26,13 @@ def test_a_run_that_was_resumed_is_one_curve_per_opponent(tmp_path) -> None:
     assert (tmp_path / "curve.png").stat().st_size > 5000
 
 
+def test_what_was_done_again_after_a_kill_counts_once(tmp_path) -> None:
+    write_log(tmp_path / "tensorboard" / "PPO_0", [(100, 0.25), (200, 0.5), (300, 0.6)])
+    write_log(tmp_path / "tensorboard" / "PPO_1", [(200, 0.75), (400, 1.0)])
+    _, steps, scores = read_scores(tmp_path)["connect/one_ply"]
+    assert (steps, scores) == ([100, 200, 400], [0.25, 0.75, 1.0])
+
+
 def test_the_moving_mean_does_not_sag_at_the_ends() -> None:
     np.testing.assert_allclose(smooth([1.0] * 7), 1)
     np.testing.assert_allclose(smooth([0.0, 3.0, 6.0], 3), [1.5, 3, 4.5])

@@ -58,6 +58,19 @@ def test_games_are_practised_kept_or_new() -> None:
     assert math.isfinite(drill.step())
 
 
+def test_what_it_plays_into_is_kept_for_sleep_to_rehearse() -> None:
+    network = DualStreamNetwork(SMALL)
+    drill = Drill(network, DrillConfig(1, 64, games=("connect", "tron")))
+    weights = [p.clone() for p in drill.average.parameters()]
+    readings, states, legal_actions = drill.situations(100)
+    assert readings.shape == (100, SMALL.eyes.reading)
+    assert states.shape == (100, network.state_size)
+    assert not states[:64].any()
+    assert states[64:].any(), "games have gone on"
+    assert legal_actions.any(1).all()
+    assert all(torch.equal(a, b) for a, b in zip(weights, drill.average.parameters(), strict=True))
+
+
 @pytest.mark.gpu
 def test_a_network_on_cuda_practises_there() -> None:
     config = DrillConfig(1, 96, games=("connect", "tron", "volley"), known=("connect",))

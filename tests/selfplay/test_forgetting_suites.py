@@ -12,6 +12,7 @@ import envs
 from lifelong_agent.weights import read_json
 from selfplay.__main__ import main
 from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constants
+from selfplay.forgetting.evaluation import Evaluation
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import RandomActor, score, training_stream
 from selfplay.forgetting.runner import Record
@@ -69,6 +70,11 @@ def test_published_constants_are_those_of_the_suite_as_it_is(name, tmp_path):
     assert constants.source == f"forgetting-{name}.json"
     assert np.isfinite(constants.scratch_areas()).all()
     assert f"--suite {name} " in constants.command
+
+
+def test_without_methods_constants_are_measured_anew_published_or_not(tmp_path):
+    assert Evaluation("tron", ("finetune",), 1, tmp_path / "a").scratch_runs == []
+    assert len(Evaluation("tron", (), 2, tmp_path / "b").scratch_runs) == 2
 
 
 def test_constants_name_the_command_that_measured_them_with_other_terms_than_the_suites_own():

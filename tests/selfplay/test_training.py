@@ -145,6 +145,39 @@ def test_a_finished_run_that_is_resumed_has_nothing_left_to_do(whole, tmp_path):
     assert resumed.algorithm.num_timesteps == CONFIG.steps
     pairs = zip(whole[1].network.parameters(), resumed.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+    for name in ("network.safetensors", "exemplars.safetensors"):  # keys and situations, too
+        assert (tmp_path / "run" / name).read_bytes() == (whole[0] / name).read_bytes()
+
+
+def test_a_run_whose_device_is_not_there_is_refused(whole):
+    with pytest.raises(ValueError, match="no device 'cuda:99'"):
+        Trainer.resume(whole[0], device="cuda:99")
+
+
+def test_opponents_play_their_game_under_any_name(tmp_path):
+    opponents = (("clumsy-20:tron/wall_hugger", 0.1), ("clumsy-9:stubborn:1", 0.1))
+    config = dataclasses.replace(
+        CONFIG, games=("connect", "tron"), num_games=64, opponents=opponents
+    )
+    met = [(a.game.name, a.opponent.name) for a in Trainer(config, tmp_path).scripted_arenas]
+    clumsy = "clumsy-20:tron/wall_hugger"
+    assert met == [
+        ("connect", "clumsy-9:stubborn:1"),
+        ("tron", clumsy),
+        ("tron", "clumsy-9:stubborn:1"),
+    ]
+
+
+def test_an_opponent_of_an_unknown_game_is_not_left_out_in_silence(tmp_path):
+    config = dataclasses.replace(CONFIG, opponents=(("conect/one_ply", 0.25),))
+    with pytest.raises(ValueError, match="unknown player 'conect/one_ply'"):
+        Trainer(config, tmp_path)
+
+
+def test_a_batch_too_small_for_everybody_is_refused(tmp_path):
+    config = dataclasses.replace(CONFIG, games=("connect",), num_games=16, variants=0.8)
+    with pytest.raises(ValueError, match="3 decisions of connect at a time are too few for 2 opp"):
+        Trainer(config, tmp_path)
 
 
 def test_an_opponent_that_has_left_the_league_is_still_met_after_resuming(whole, tmp_path):
@@ -152,6 +185,7 @@ def test_an_opponent_that_has_left_the_league_is_still_met_after_resuming(whole,
     trainer = Trainer.resume(tmp_path / "run")
     met = trainer.met[0]
     trainer.league.snapshots = [s for s in trainer.league.snapshots if s is not met]
+    trainer.saved_steps = None  # there is something to save
     trainer.save()
     resumed = Trainer.resume(tmp_path / "run")
     assert resumed.met[0].name == met.name == resumed.snapshot_arenas[0].opponent.name

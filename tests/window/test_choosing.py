@@ -114,9 +114,16 @@ def test_every_opponent_that_is_offered_can_be_met(game):
         assert opponent.words
     assert {one.name.partition("/")[0] for one in LADDERS[game]} == {game}
     assert find_opponent(game, "stubborn:5").name == "stubborn:5"
+    for opponent in LADDERS[game]:
+        assert (
+            find_opponent(game, f"clumsy-20:{opponent.name}").name == f"clumsy-20:{opponent.name}"
+        )
 
 
-@pytest.mark.parametrize("name", ["tron/voronoi", "agent:dir", "nobody", "", "connect/negamax-x"])
+@pytest.mark.parametrize(
+    "name",
+    ["tron/voronoi", "clumsy-9:tron/voronoi", "agent:dir", "nobody", "", "connect/negamax-x"],
+)
 def test_other_opponents_are_refused_by_name(name):
     with pytest.raises(ValueError, match=r"no opponent '.*' for connect: known are agent, connect"):
         find_opponent("connect", name)
