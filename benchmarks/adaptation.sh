@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Every figure about adaptation in docs/memory.md, with the network that is shipped.
+# What docs/memory.md says about adaptation with sleep, with the network that is shipped.
 #
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
 # repeated, so that the script can be stopped and started again. A part that was stopped begins anew;
 # what an exploiter had learned by then is set aside in GAME-SEED.unfinished (the last time only). On
-# one free core: connect and tron half an hour each, volley four hours (a game has 3000 decisions),
-# exploiters and the proofs an hour.
+# one free core: connect ten minutes, tron a quarter of an hour, volley an hour and a half (a game has
+# 3000 decisions), exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/adaptation}
@@ -33,8 +33,8 @@ exploiter() { # exploiter GAME SEED: trained in the folder GAME-SEED
     part "exploit-$1-$2" -m selfplay exploit --games "$1" --target 0.7 --seed "$2" --out "$folder"
 }
 
-part connect -m selfplay adapt --game connect --opponents 60 --games 30
-part tron -m selfplay adapt --game tron --opponents 20 --games 30
+part connect -m selfplay adapt --game connect --opponents 60 --games 12
+part tron -m selfplay adapt --game tron --opponents 20 --games 24 --strangers 60
 for game in connect tron; do
     folders=()
     for seed in 0 1; do
@@ -45,4 +45,4 @@ for game in connect tron; do
         --ladder-games 200
 done
 part proofs benchmarks/memory_proofs.py --opponents 4 --games 4
-part volley -m selfplay adapt --game volley --opponents 20 --games 12 --strangers 20
+part volley -m selfplay adapt --game volley --opponents 20 --games 6 --strangers 20

@@ -24,7 +24,7 @@ class Acquaintance:
 
 @dataclass(frozen=True)
 class Overview:
-    """A whole memory; `size_bytes` are those of its folder, copies included."""
+    """A whole memory; `size_bytes` are those of its own files, copies included."""
 
     games: int
     traces: int

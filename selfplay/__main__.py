@@ -78,8 +78,8 @@ class Train(Options):
     entropy: float = 0.025
     """Weight of the entropy bonus."""
     lessons: int = 0
-    """Ask teachers (search of 4 plies, voronoi-2, tracker) in the first decisions; their weight
-    falls linearly."""
+    """Ask teachers (search of 4 plies, of territory two moves on, tracker) in the first decisions;
+    their weight falls linearly."""
     lesson_floor: float = 0.0
     """Weight of the teachers' word that is left in the end; above 0 they are asked for ever."""
     taught: str = ",".join(TEACHERS)

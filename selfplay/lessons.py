@@ -1,7 +1,8 @@
 """Lessons: while the network learns by itself, it is also told what a teacher would have done.
 
-Teachers are scripted players. The weight of their word falls to nothing, so that the network may
-surpass them. It is asked in the learner's own positions; nobody else's games are imitated.
+Teachers approve of actions: by search, or of what a scripted player does. The weight of their word
+falls to nothing, so that the network may surpass them. They are asked in the learner's own
+positions; nobody else's games are imitated.
 
 Source: kickstarting, arXiv:1803.03835; on the learner's own positions: arXiv:1011.0686.
 """
