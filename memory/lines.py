@@ -32,8 +32,8 @@ class LinesConfig:
     """Where to leave a line that was lost.
 
     Liking and doubt are what a logistic fit to 730 random branches of lost games gave, in `connect`
-    and `tron` alike (docs/memory.md): to be early and the critic's opinion
-    count in full, the network's liking hardly at all.
+    and `tron` alike (docs/memory.md): to be early and the critic's opinion count in full, the
+    network's liking hardly at all.
 
     Attributes:
         liking: how much the network's own opinion of an action counts beside being early, per nat;

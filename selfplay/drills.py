@@ -115,7 +115,8 @@ class Drill:
         self.teachers = TEACHERS | {"connect": judge_connect(config.plies)}
         self.held = self._rows_of(config.known).nonzero()[:, 0]
         self.taught = self._rows_of(config.games)
-        size = self.arenas.num_rows, 2, network.state_size
+        self.rows = torch.arange(self.arenas.num_rows, device=self.device)
+        size = self.arenas.num_rows, NUM_SEATS, network.state_size
         self.states = torch.zeros(size, device=self.device)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
@@ -182,9 +183,7 @@ class Drill:
 
     def step(self) -> float:
         """One tick of all games: judge the positions, learn from them, move on; the loss."""
-        obs = self.arenas.observe()
-        rows = torch.arange(self.arenas.num_rows, device=self.device)
-        state = self.states[rows, obs.seat]
+        obs, state = self._observe()
         keep = self.arenas.ask(self.teachers)
         matters = (obs.legal_actions & ~keep).any(1) & self.taught
         held = self.held
@@ -202,9 +201,13 @@ class Drill:
             self._move(obs, thought)
         return float(loss.detach())
 
+    def _observe(self) -> tuple[Observation, Tensor]:
+        """And the (N, S) states of those who are to move."""
+        obs = self.arenas.observe()
+        return obs, self.states[self.rows, obs.seat]
+
     def _move(self, obs: Observation, thought: Thought) -> None:
-        rows = torch.arange(self.arenas.num_rows, device=self.device)
-        self.states[rows, obs.seat] = thought.state
+        self.states[self.rows, obs.seat] = thought.state
         outcome = self.arenas.advance(sample(thought.log_probs.detach(), self.generator))
         self.states *= (~outcome.ended).float()[:, None, None]
 
@@ -216,12 +219,10 @@ class Drill:
             Of `num` situations, (N, D) what its eyes read, (N, S) its states before the
             decisions, and (N, A) bool legal actions: what `exemplars` are made of.
         """
-        rows = torch.arange(self.arenas.num_rows, device=self.device)
-        ticks = -(-num // len(rows)) * APART
+        ticks = -(-num // len(self.rows)) * APART
         seen = []
         for tick in range(ticks):
-            obs = self.arenas.observe()
-            state = self.states[rows, obs.seat]
+            obs, state = self._observe()
             thought: Thought = self.average(obs.frames, obs.legal_actions, state)
             if tick % APART == 0:
                 seen.append((thought.percept.reading, state, obs.legal_actions))
