@@ -91,22 +91,27 @@ def explained_variance(value: Tensor, returns: Tensor) -> Tensor:
     return torch.where(spread > 0, 1 - (returns - value).var() / spread, torch.zeros_like(spread))
 
 
-def normalise(advantages: Tensor, groups: Tensor) -> Tensor:
+def normalise(advantages: Tensor, groups: Tensor, least_deviation: float = 0.0) -> Tensor:
     """Advantages with mean 0 and standard deviation 1 in each group of rows.
 
-    x' = (x - mean_g) / (std_g + 1e-8), mean and std over all decisions of group g. Together, a game
-    that is decided in ten moves would drown one that is decided in a hundred.
+    x' = (x - mean_g) / (max(std_g, least) + 1e-8), mean and std over all decisions of group g.
+    Together, a game that is decided in ten moves would drown one that is decided in a hundred.
 
     Args:
         advantages: (T, N) float.
         groups: (N,) int64, the group of each row.
+        least_deviation: where nothing was paid, advantages are the critic's errors, and to blow
+            them up would teach noise: below this deviation they stay small.
 
     Returns:
         (T, N), not of the argument's memory.
+
+    Source: of scaling down and never up, arXiv:2301.04104, on the learning of the actor.
     """
     normal = torch.empty_like(advantages)
     for group in groups.unique():  # type: ignore[no-untyped-call]
         rows = groups == group
         part = advantages[:, rows]
-        normal[:, rows] = (part - part.mean()) / (part.std(correction=0) + 1e-8)
+        deviation = part.std(correction=0).clamp(min=least_deviation)
+        normal[:, rows] = (part - part.mean()) / (deviation + 1e-8)
     return normal

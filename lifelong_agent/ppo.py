@@ -51,6 +51,8 @@ class PPOConfig:
         entropy_weight: of the entropy bonus.
         gaze_weight: of foreseeing where things will change (see `Eyes.anticipation`).
         max_grad_norm: clipping of the gradient.
+        least_deviation: advantages are divided by their standard deviation, or by this if it is
+            more. Where rewards are rare, and 1 when they come, 0.1 keeps noise from being learned.
     """
 
     num_steps: int = 32
@@ -63,6 +65,7 @@ class PPOConfig:
     entropy_weight: float = 0.01
     gaze_weight: float = 0.1
     max_grad_norm: float = 0.5
+    least_deviation: float = 0.0
 
 
 class LifelongPPO(StreamAlgorithm):
@@ -228,7 +231,9 @@ class LifelongPPO(StreamAlgorithm):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         self.rollout.returns.copy_(advantages + self.rollout.value)
-        self.rollout.advantage.copy_(losses.normalise(advantages, self.stream.groups))
+        self.rollout.advantage.copy_(
+            losses.normalise(advantages, self.stream.groups, self.config.least_deviation)
+        )
         history: list[Tensor] = []
         for rows in self._minibatches():
             parts = self._gradients(rows)

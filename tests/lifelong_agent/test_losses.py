@@ -204,6 +204,12 @@ def test_advantages_are_normalised_group_by_group():
     assert advantages[0, 0] == 1
 
 
+def test_small_differences_are_not_blown_up_beyond_the_least_deviation():
+    advantages = torch.tensor([[0.01, -4.0], [-0.01, 4.0]])
+    normal = losses.normalise(advantages, torch.tensor([0, 1]), least_deviation=0.1)
+    torch.testing.assert_close(normal, torch.tensor([[0.1, -1.0], [-0.1, 1.0]]))
+
+
 def test_a_group_without_differences_has_no_advantages():
     normal = losses.normalise(torch.full((4, 2), 0.3), torch.tensor([0, 1]))
     assert normal.abs().max() < 1e-3
