@@ -88,9 +88,7 @@ class Lifelong(TaskPPO):
         capacity: decisions in the hippocampus, of all segments together; 0 for no hippocampus.
         unroll: decisions in an unroll, at most those of a rollout.
         replay: old decisions for each new one in a minibatch.
-        policy_cloning: weight of KL(stored || now); by itself 0.3 for a network that began with
-            new weights, and what it remembers first is what it could when it knew little, and 1
-            for one that began trained.
+        policy_cloning: weight of KL(stored || now).
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
         span: share of a segment's updates that the slow network averages over.
@@ -124,7 +122,7 @@ class Lifelong(TaskPPO):
         capacity: int = 16_384,
         unroll: int = 8,
         replay: float = 1 / 3,
-        policy_cloning: float | None = None,
+        policy_cloning: float = 1.0,
         value_cloning: float = 0.25,
         average: float = 0.999,
         span: float = 0.1,
@@ -137,8 +135,6 @@ class Lifelong(TaskPPO):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if policy_cloning is None:
-            policy_cloning = 0.3 if self.start is None else 1.0
         if control is None:
             control = 0 if self.start is None else 1 / 8
         check_knobs(0, whole=True, capacity=capacity)

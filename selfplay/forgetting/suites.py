@@ -173,7 +173,7 @@ def _variants(game: str, modifiers: str, opponent: str, **terms: Any) -> tuple[T
 
 
 def _brief(name: str, tasks: tuple[Task, ...], **terms: Any) -> Suite:
-    """A suite of segments that one core learns in some ten seconds.
+    """A suite of segments that one core learns in less than a minute.
 
     A short segment needs a fast learner that keeps trying: with half the learning rate or a third
     of the entropy bonus some of the variants are not learned in it.
@@ -241,7 +241,7 @@ _SUITES = (
         network=NetworkConfig(eyes=SMALL_EYES),
     ),
     _from_benchmark("connect", CONNECT),
-    _brief("tron", TRON),
+    _brief("tron", TRON, steps=98_304),
     _from_benchmark("volley", VOLLEY, steps=409_600),
     _brief(
         "two_games",
@@ -254,6 +254,7 @@ _SUITES = (
     _brief(
         "zebra",
         TRON[1:],
+        steps=98_304,
         held_out=tuple(
             Task(f"tron:{both}", TRON[0].opponent)
             for both in ("fog+wrap", "rocks+wrap", "fog+rocks", "gates+tails", "fog+tails")

@@ -232,16 +232,6 @@ def test_the_hippocampus_holds_what_was_learned():
     assert free.replay_bytes == 0
 
 
-def test_a_trained_network_holds_its_memories_more_firmly_unless_told_otherwise():
-    trained = TINY.starting_from("shipped")
-    weights_of = [
-        make_learner(name, suite, 0, CPU).algorithm.policy_cloning
-        for suite in (TINY, trained)
-        for name in ("lifelong", "lifelong(policy_cloning=0.5)")
-    ]
-    assert weights_of == [0.3, 0.5, 1.0, 0.5]
-
-
 def test_a_full_hippocampus_is_as_large_as_the_reservoir_of_clear():
     sizes = []
     for name in ("lifelong(capacity=64)", "clear(capacity=64)"):
