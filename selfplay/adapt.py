@@ -97,19 +97,23 @@ def play_game(
     return (total > 0) - (total < 0)
 
 
-def play_live(game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player) -> int:
+def play_live(
+    game: Game[Any], agent: LifelongAgent, seat: int, opponent: Player, seed: int = 0
+) -> int:
     """One game, as `play_game` plays it; the agent learns from it."""
-    result = play_game(game, agent, seat, opponent)
+    result = play_game(game, agent, seat, opponent, seed)
     agent.end_game(result)
     return result
 
 
-def alone(game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player) -> int:
+def alone(
+    game: Game[Any], network: DualStreamNetwork, seat: int, opponent: Player, seed: int = 0
+) -> int:
     """The result of the greedy network without memory: 1, 0 or -1.
 
-    It is the same every time, with the chance of the rules that the agent's games have.
+    It is the same every time, with the chance that the agent's game from this seed has.
     """
-    generator = Generator(game.device).manual_seed(0)
+    generator = Generator(game.device).manual_seed(seed)
     player = NetworkPlayer(network, "alone", greedy=True)
     results = play_out(game, game.init(1, generator), (player, opponent), seat, generator)
     return int(results.sign())

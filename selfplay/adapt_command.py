@@ -32,6 +32,7 @@ from selfplay.exploiters import (
     exploit,
     face,
 )
+from selfplay.habits import face_habits
 from selfplay.strength import LADDERS
 
 OUT = Console()
@@ -61,6 +62,8 @@ class Adapt(Options):
     """Opponents met once, after all others."""
     against: tuple[Path, ...] = ()
     """Folders of exploiters, met instead of stubborn opponents, one after another."""
+    clumsy: int = 0
+    """Percent of the opponents' actions that are any legal ones: no game is like another."""
     ladder_games: int = 100
     """With `--against`: games against each scripted player, before and afterwards."""
 
@@ -73,6 +76,10 @@ class Adapt(Options):
             raise ValueError("there must be at least 2 strangers, and no negative sleep")
         if self.ladder_games < 1:
             raise ValueError("there must be at least 1 game against each player of the ladder")
+        if not 0 <= self.clumsy < 100:
+            raise ValueError(f"--clumsy is 0 to 99 percent, not {self.clumsy}")
+        if self.clumsy and (self.against or self.games < 2):
+            raise ValueError("--clumsy needs at least 2 games, and stubborn opponents")
         check_exploiters(self.against)
         game = envs.make(self.game, device, validate=True)
         torch.set_num_threads(1)  # single decisions: a second thread only costs
@@ -81,15 +88,26 @@ class Adapt(Options):
             if self.agent is None
             else LifelongAgent.load(self.agent, self.memory, device)
         )
-        result = self._face(game, agent) if self.against else self._adapt(game, agent)
+        meet = self._face if self.against else self._face_habits if self.clumsy else self._adapt
+        result = meet(game, agent)
         agent.close()
         write_json(self.json, result)
 
+    @property
+    def _config(self) -> AdaptConfig:
+        return AdaptConfig(self.opponents, self.games, self.strangers, self.sleep_s, self.seed)
+
     def _adapt(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
-        config = AdaptConfig(self.opponents, self.games, self.strangers, self.sleep_s, self.seed)
         with counting_bar("adapting", self.opponents * (self.games + 1)) as count:
-            result = adapt(game, agent, config, count, partial(write_json, self.json))
+            result = adapt(game, agent, self._config, count, partial(write_json, self.json))
         _show_adaptation(result)
+        return result
+
+    def _face_habits(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
+        keep = partial(write_json, self.json)
+        with counting_bar("adapting", self.opponents * self.games) as count:
+            result = face_habits(game, agent, self._config, self.clumsy, count, keep)
+        _show_habits(result)
         return result
 
     def _face(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
@@ -133,6 +151,26 @@ def _show_adaptation(result: dict[str, Any]) -> None:
     )
 
 
+def _show_habits(result: dict[str, Any]) -> None:
+    table = Table("opponent", "games (won #, drawn =, lost -)", "the frozen agent's")
+    for met in result["opponents"]:
+        games = ("".join(SIGNS[r] for r in met[whose]) for whose in ("results", "frozen"))
+        table.add_row(met["name"], *games)
+    OUT.print(table)
+    for half in ("first", "second"):
+        scores = result[f"{half}_half"]
+        OUT.print(
+            f"{half} half of the games: score {scores['score']:.3f}, frozen "
+            f"{scores['frozen_score']:.3f}"
+            + ("" if scores["difference_ci95"] is None else _difference(scores))
+        )
+
+
+def _difference(scores: dict[str, Any]) -> str:
+    low, high = scores["difference_ci95"]
+    return f", the difference in [{low:+.3f}, {high:+.3f}]"
+
+
 def _show_encounters(result: dict[str, Any]) -> None:
     table = Table("exploiter", "frozen", "games (won #, drawn =, lost -)", "last", "retest")
     for met in result["exploiters"]:
@@ -141,11 +179,9 @@ def _show_encounters(result: dict[str, Any]) -> None:
         table.add_row(met["name"], f"{met['frozen_score']:.2f}", games, *scores)
     OUT.print(table)
     ladder = result["ladder"]
-    low, high = ladder["difference_ci95"]
     OUT.print(
         f"scripted players, {ladder['games']} games before and after: score "
-        f"{ladder['before']:.3f}, then {ladder['score']:.3f}, the difference in "
-        f"[{low:+.3f}, {high:+.3f}]"
+        f"{ladder['before']:.3f}, then {ladder['score']:.3f}{_difference(ladder)}"
     )
 
 
