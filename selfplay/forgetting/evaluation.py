@@ -75,6 +75,8 @@ class Evaluation:
         }
         claim_folder(out, self.suite)
         self.constants = read_constants(self.suite, out, published=bool(self.methods))
+        if self.constants and not self.methods and self.constants.seeds != self.seeds:
+            self.constants = None  # they are what is asked for, of these seeds
 
     @property
     def scratch_runs(self) -> list[Run]:

@@ -8,6 +8,7 @@ import jinja2
 from rich.table import Table
 
 from lifelong_agent.weights import write_atomically
+from selfplay.forgetting.constants import Constants
 from selfplay.forgetting.pictures import curves, heat_map
 from selfplay.forgetting.results import Results
 
@@ -30,12 +31,18 @@ MEANINGS = {
 
 
 def text_table(results: Results) -> Table:
-    """The metrics, a column for each method."""
-    head, rows = results.table()
+    """The metrics, a column for each method; the constants where there is none."""
+    head, rows = results.table() if results.methods else _constants_table(results.constants)
     table = Table(*head, title=f"suite {results.suite.name}, seeds {list(results.seeds)}")
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _constants_table(constants: Constants) -> tuple[list[str], list[list[str]]]:
+    columns = zip(constants.tasks, constants.random, constants.single, strict=True)
+    rows = [[name, f"{low:.2f}", f"{high:.2f}"] for name, low, high in columns]
+    return ["task", "random player", "trained alone"], rows
 
 
 def write_report(results: Results, path: Path) -> None:

@@ -15,7 +15,7 @@ from selfplay.forgetting import Evaluation, evaluate, find_suite
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
 from selfplay.forgetting.evaluation import VERSION
-from selfplay.forgetting.report import write_report
+from selfplay.forgetting.report import text_table, write_report
 from selfplay.forgetting.results import METRICS
 from selfplay.forgetting.runner import Record, Run
 from tests.selfplay.forgetting_suite import TINY, publish
@@ -213,6 +213,24 @@ def test_constants_are_measured_where_none_are_published(tmp_path):
     assert min(constants.single) > 0.55
     assert np.array(constants.curves).shape == (2, 2)
     assert constants.source == "normalisation.json"
+
+
+def test_constants_of_other_seeds_are_measured_when_they_are_what_is_asked_for(tmp_path):
+    out = tmp_path / "out"
+    Evaluation(TINY, (), 1, out)
+    publish(out)
+    assert Evaluation(TINY, (), 1, out).constants is not None
+    assert Evaluation(TINY, ("finetune",), 2, out).constants is not None
+    assert [run.seed for run in Evaluation(TINY, (), 2, out).scratch_runs] == [0, 1]
+
+
+def test_without_methods_the_table_shows_the_constants(tmp_path):
+    out = tmp_path / "out"
+    Evaluation(TINY, (), 1, out)
+    publish(out)
+    table = text_table(evaluate(TINY, (), 1, out))
+    cells = [list(column.cells) for column in table.columns]
+    assert cells == [["tron", "tron:wrap"], ["0.10", "0.10"], ["0.90", "0.90"]]
 
 
 def test_a_task_that_nobody_learned_stops_the_evaluation_before_the_work(tmp_path):
