@@ -52,7 +52,7 @@ class PPOConfig:
         gaze_weight: of foreseeing where things will change (see `Eyes.anticipation`).
         max_grad_norm: clipping of the gradient.
         least_deviation: advantages are divided by their standard deviation, or by this if it is
-            more. Where rewards are rare, and 1 when they come, 0.1 keeps noise from being learned.
+            more: where rewards are rare, and about 1, noise is not learned. Small ones need less.
     """
 
     num_steps: int = 32
@@ -65,7 +65,7 @@ class PPOConfig:
     entropy_weight: float = 0.01
     gaze_weight: float = 0.1
     max_grad_norm: float = 0.5
-    least_deviation: float = 0.0
+    least_deviation: float = 0.1
 
 
 class LifelongPPO(StreamAlgorithm):

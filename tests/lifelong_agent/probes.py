@@ -54,6 +54,15 @@ class Probe(gym.Env):
         return self.time == self.length, False
 
 
+class NeverPaid(Probe):
+    """Four decisions, for nothing."""
+
+    length = 4
+
+    def reward(self, action):
+        return 0
+
+
 class AlwaysOne(Probe):
     """One decision, reward 1: the value is 1."""
 

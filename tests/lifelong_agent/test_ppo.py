@@ -34,6 +34,7 @@ from tests.lifelong_agent.probes import (
     LateReward,
     LongRememberedAction,
     Mortal,
+    NeverPaid,
     Probe,
     RememberedAction,
     RightAction,
@@ -207,6 +208,14 @@ def test_every_row_is_learned_from_once_in_each_pass():
     for epoch in range(KNOBS.epochs):
         rows = torch.cat(parts[epoch * KNOBS.minibatches : (epoch + 1) * KNOBS.minibatches])
         assert sorted(rows.tolist()) == list(range(NUM_ENVS))
+
+
+def test_where_nothing_is_paid_the_critics_errors_stay_as_small_as_they_are():
+    spreads = [
+        learned(NeverPaid, 8, **knobs).rollout.advantage.std().item()
+        for knobs in ({}, {"least_deviation": 0.0})
+    ]
+    assert spreads == [pytest.approx(0, abs=0.5), pytest.approx(1, abs=0.01)]
 
 
 def test_a_gradient_that_is_not_finite_stops_the_training():
