@@ -295,7 +295,7 @@ _SUITES = (
             _minigrid(name)
             for name in ("DoorKey-5x5", "SimpleCrossingS9N1", "LavaGapS5", "MultiRoom-N2-S4")
         ),
-        steps=300_000,
+        steps=500_000,
         epochs=4,  # with half of the passes SimpleCrossing takes thrice the steps
         minibatches=8,
         least_deviation=0.1,  # nothing is paid until a goal is found by chance
