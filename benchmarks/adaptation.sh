@@ -4,10 +4,9 @@
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
-# repeated, so that the script can be stopped and started again. A part that was stopped begins anew;
-# what an exploiter had learned by then is set aside in GAME-SEED.unfinished (the last time only). On
-# one free core: connect ten minutes, tron a quarter of an hour, volley an hour and a half (a game has
-# 3000 decisions), exploiters and the proofs an hour.
+# repeated, so that the script can be stopped and started again. A part that was stopped begins anew,
+# but for an exploiter's training, which goes on. On one free core: connect ten minutes, tron a quarter
+# of an hour, volley an hour and a half (a game has 3000 decisions), exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/adaptation}
@@ -24,13 +23,9 @@ part() { # part NAME COMMAND...: unless it was done before
 }
 
 exploiter() { # exploiter GAME SEED: trained in the folder GAME-SEED
-    local folder="$out/$1-$2"
-    if test -e "$folder" && ! test -e "$out/exploit-$1-$2.json"; then
-        echo "the exploiter $1-$2 was not finished: it begins anew" >&2
-        rm -rf "$folder.unfinished"
-        mv "$folder" "$folder.unfinished"
-    fi
-    part "exploit-$1-$2" -m selfplay exploit --games "$1" --target 0.7 --seed "$2" --out "$folder"
+    local folder="$out/$1-$2" where=--out
+    test -e "$folder/run.json" && where=--resume
+    part "exploit-$1-$2" -m selfplay exploit --games "$1" --target 0.7 --seed "$2" "$where" "$folder"
 }
 
 part connect -m selfplay adapt --game connect --opponents 60 --games 12

@@ -193,6 +193,8 @@ class Exploit(Options):
     """The game with its modifiers."""
     out: Path = Path("runs/exploiter")
     """Folder of the exploiter, a new one."""
+    resume: Path | None = None
+    """The folder of a run that was stopped, to go on with on the same terms instead of --out."""
     agent: Path | None = None
     """The folder of the agent that is exploited; the shipped one if left out."""
     target: float = ExploitConfig.target
@@ -216,24 +218,29 @@ class Exploit(Options):
         if envs.make(self.games).name not in LADDERS:
             raise ValueError(f"known games are {', '.join(LADDERS)}")
         check_batch(self.batch)
-        check_new(self.out, "choose another folder")
+        if self.resume is None:
+            check_new(self.out, f"go on with --resume {self.out}, or choose another folder")
+        out = self.resume or self.out
         config = ExploitConfig(
             game=self.games, agent=self.agent, target=self.target, most_steps=self.steps,
             exam_games=self.exam_games, batch=self.batch, learning_rate=self.learning_rate,
             seed=self.seed, device=str(device),
         )  # fmt: skip
         with progress_bar("training", self.steps, "steps") as tell:
-            score, steps = exploit(config, self.out, lambda now, s: tell(s, f"score {now:.2f}"))
+            score, steps = exploit(
+                config, out, lambda now, s: tell(s, f"score {now:.2f}"),
+                resumed=self.resume is not None,
+            )  # fmt: skip
         reached = score.score >= self.target
         OUT.print(
-            f"after {steps:,} steps {self.out} scores {score.score:.3f} against the frozen agent"
+            f"after {steps:,} steps {out} scores {score.score:.3f} against the frozen agent"
             + ("" if reached else f", not the {self.target:g} asked")
         )
         low, high = score.ci95
         write_json(
             self.json,
             {
-                "out": str(self.out), "steps": steps, "score": score.score, "ci95": [low, high],
+                "out": str(out), "steps": steps, "score": score.score, "ci95": [low, high],
                 "reached": reached,
             },
         )  # fmt: skip

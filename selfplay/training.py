@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -245,8 +245,8 @@ class Trainer:
         """By variant."""
         return {arena.game.variant: arena.openings for arena in self.arenas.arenas}
 
-    @staticmethod
-    def resume(directory: Path, **changes: Any) -> Trainer:
+    @classmethod
+    def resume(cls, directory: Path, **changes: Any) -> Self:
         """Continue the run in `directory`; `changes` replace fields of its configuration.
 
         Raises:
@@ -263,7 +263,7 @@ class Trainer:
             checked_device(config.device)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
-        trainer = Trainer(config, directory)
+        trainer = cls(config, directory)
         host = ("generators/", "optimizer/")  # these are taken over from the host
         tensors = unflatten(
             {k: v if k.startswith(host) else v.to(config.device) for k, v in flat.items()}

@@ -8,8 +8,12 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "adaptation.sh"
 STAND_IN = """#!/usr/bin/env bash
 echo "$*" >> "$FOLDER/calls"
 while test $# -gt 1; do
-    case $1 in --out) mkdir "$2"; echo "$CALL" > "$2/network.json";; --json) touch "$2";; esac
-    if test "$1 $2" = "--out $FOLDER/connect-1" && test "$CALL" != third; then exit 2; fi
+    case $1 in
+        --out) mkdir "$2"; echo "$CALL" > "$2/run.json";;
+        --resume) echo "$CALL" >> "$2/run.json";;
+        --json) touch "$2";;
+    esac
+    if test "$2" = "$FOLDER/connect-1" && test "$CALL" != third; then exit 2; fi
     shift
 done
 """
@@ -23,14 +27,14 @@ def call(folder: Path, name: str) -> int:
     return subprocess.run(["bash", SCRIPT, folder], env=os.environ | given, check=False).returncode
 
 
-def test_an_exploiter_that_was_stopped_begins_anew_and_what_is_done_is_not_repeated(
+def test_an_exploiter_that_was_stopped_goes_on_and_what_is_done_is_not_repeated(
     tmp_path: Path,
 ) -> None:
     assert [call(tmp_path, name) for name in ("first", "second", "third")] == [2, 2, 0]
-    learned = {path.parent.name: path.read_text() for path in tmp_path.glob("*/network.json")}
+    learned = {path.parent.name: path.read_text().split() for path in tmp_path.glob("*/run.json")}
     assert learned == {
-        "connect-0": "first\n", "connect-1": "third\n", "connect-1.unfinished": "second\n",
-        "tron-0": "third\n", "tron-1": "third\n",
+        "connect-0": ["first"], "connect-1": ["first", "second", "third"],
+        "tron-0": ["third"], "tron-1": ["third"],
     }  # fmt: skip
     called = (tmp_path / "calls").read_text().splitlines()
     assert sum("exploit --games connect" in line for line in called) == 4
