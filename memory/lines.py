@@ -119,26 +119,29 @@ class Way:
 NO_WAY = Way()
 
 
-def choose_way(lines: Collection[Line], config: LinesConfig) -> Way:
+def choose_way(lines: Collection[Line], config: LinesConfig, earlier: int = 0) -> Way:
     """The latest of the best lines that were not lost, or a new branch of the lost ones.
 
     Args:
         lines: the games against one opponent that began with the same situation, oldest first.
         config: the knobs.
+        earlier: how many such games there were before these.
     """
     sure = [line for line in lines if _trust(line, lines) >= config.trust]
     best = max((line.result for line in sure), default=-1.0)
     if best >= 0:
         line = [line for line in sure if line.result == best][-1]
         return Way(tuple(line.codes.tolist()), tuple(line.actions.tolist()))
-    return _branch(sure, lines, config)
+    return _branch(sure, lines, config, earlier)
 
 
 Tried = dict[int, set[int]]
 """By situation, the actions that were tried."""
 
 
-def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) -> Way:
+def _branch(
+    sure: Sequence[Line], lines: Collection[Line], config: LinesConfig, earlier: int
+) -> Way:
     """Leave a lost line with an action that was never tried there.
 
     Where that is most promising, in any of them. From the `patience`-th lost game on it may be that
@@ -151,7 +154,7 @@ def _branch(sure: Sequence[Line], lines: Collection[Line], config: LinesConfig) 
     for line in lines:
         for code, action in zip(line.codes.tolist(), line.actions.tolist(), strict=True):
             tried.setdefault(code, set()).add(action)
-    way, num = NO_WAY, len(lines)
+    way, num = NO_WAY, earlier + len(lines)
     if sure and num >= config.patience:
         if num % 2 == 0:
             way = _open_otherwise(sure[0], tried, num // 2, config)
@@ -266,6 +269,7 @@ class Lines:
     def __init__(self, store: Store, config: LinesConfig | None = None) -> None:
         self.store, self.config = store, config or LinesConfig()
         self._played: dict[tuple[str, str], deque[Line]] = {}
+        self._left = Counter[tuple[str, str, int]]()  # games out of sight, by first situation
 
     def way(self, game: str, opponent: str, first: int) -> Way:
         """Where to go in a game against somebody that begins with the situation `first`.
@@ -274,7 +278,7 @@ class Lines:
         that began otherwise say nothing of this one.
         """
         began = [line for line in self._of(game, opponent) if line.codes[0] == first]
-        return choose_way(began, self.config)
+        return choose_way(began, self.config, self._left[game, opponent, first])
 
     def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]], code: int) -> Way:
         """Where to go on in a game against somebody who turns out to be known.
@@ -303,8 +307,11 @@ class Lines:
 
     def note(self, episode: Episode) -> None:
         """A game was finished and stored; it stays known here when its traces leave the store."""
-        known = self._played.get((episode.game, episode.opponent))
+        who = episode.game, episode.opponent
+        known = self._played.get(who)
         if known is not None and episode.traces:
+            if len(known) == known.maxlen:
+                self._left[*who, int(known[0].codes[0])] += 1
             known.append(line_of(episode))
 
     def _read(self, game: str, opponent: str) -> list[Line]:

@@ -199,3 +199,17 @@ def test_a_known_line_is_gone_on_with_from_the_middle_of_a_game() -> None:
     assert lines.way_on("connect", "ana", [(codes[0], 3)], codes[1]) == Way((codes[0],), (3,))
     assert lines.knows("connect", "ana")
     assert not lines.knows("connect", "ben")
+
+
+def test_other_ways_are_tried_also_when_there_are_more_games_than_are_looked_at() -> None:
+    store = Store(None)
+    lines, situations = Lines(store, LinesConfig(most=4)), list(range(20))
+    first, ways = make_trace(0).code, []
+    for _ in range(12):
+        episode = make_episode(situations, -1)
+        store.write_game(episode, {}, [], "v")
+        lines.note(episode)
+        ways.append(lines.way("connect", "ana", first))
+    assert len(lines._played["connect", "ana"]) == 4
+    assert all(way.is_trial for way in ways)
+    assert len(set(ways[4:])) > 4
