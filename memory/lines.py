@@ -125,7 +125,7 @@ def choose_way(lines: Collection[Line], config: LinesConfig, earlier: int = 0) -
     Args:
         lines: the games against one opponent that began with the same situation, oldest first.
         config: the knobs.
-        earlier: how many such games there were before these.
+        earlier: how many such games are known of that are no longer looked at.
     """
     sure = [line for line in lines if _trust(line, lines) >= config.trust]
     best = max((line.result for line in sure), default=-1.0)
@@ -269,7 +269,7 @@ class Lines:
     def __init__(self, store: Store, config: LinesConfig | None = None) -> None:
         self.store, self.config = store, config or LinesConfig()
         self._played: dict[tuple[str, str], deque[Line]] = {}
-        self._left = Counter[tuple[str, str, int]]()  # games out of sight, by first situation
+        self._dropped = Counter[tuple[str, str, int]]()  # by first situation; since opened
 
     def way(self, game: str, opponent: str, first: int) -> Way:
         """Where to go in a game against somebody that begins with the situation `first`.
@@ -278,7 +278,7 @@ class Lines:
         that began otherwise say nothing of this one.
         """
         began = [line for line in self._of(game, opponent) if line.codes[0] == first]
-        return choose_way(began, self.config, self._left[game, opponent, first])
+        return choose_way(began, self.config, self._dropped[game, opponent, first])
 
     def way_on(self, game: str, opponent: str, played: Sequence[tuple[int, int]], code: int) -> Way:
         """Where to go on in a game against somebody who turns out to be known.
@@ -292,7 +292,8 @@ class Lines:
         began = [
             line.after(len(played)) for line in self._of(game, opponent) if line.begins(played)
         ]
-        way = choose_way([line for line in began if line.codes[0] == code], self.config)
+        earlier = self._dropped[game, opponent, played[0][0] if played else code]
+        way = choose_way([line for line in began if line.codes[0] == code], self.config, earlier)
         codes, actions = (tuple(part) for part in zip(*played, strict=True)) if played else ((), ())
         return Way((*codes, *way.codes), (*actions, *way.actions), way.is_trial)
 
@@ -311,7 +312,7 @@ class Lines:
         known = self._played.get(who)
         if known is not None and episode.traces:
             if len(known) == known.maxlen:
-                self._left[*who, int(known[0].codes[0])] += 1
+                self._dropped[*who, int(known[0].codes[0])] += 1
             known.append(line_of(episode))
 
     def _read(self, game: str, opponent: str) -> list[Line]:

@@ -43,7 +43,8 @@ SIGNS = {1: "#", 0: "=", -1: "-"}
 class Adapt(Options):
     """Does the same trick work twice? Opponents that beat the frozen agent, one after another.
 
-    Stubborn characters, or with `--against` networks that `exploit` has trained.
+    Stubborn characters, with `--clumsy` such that slip now and then, or with `--against` networks
+    that `exploit` has trained.
     """
 
     game: str = "connect"
@@ -59,11 +60,11 @@ class Adapt(Options):
     sleep_s: float = AdaptConfig.sleep_s
     """Seconds of sleep after each game, at most; 0 for none."""
     strangers: int = AdaptConfig.num_strangers
-    """Opponents met once, after all others."""
+    """Opponents met once, after all others; not with --clumsy or --against."""
     against: tuple[Path, ...] = ()
     """Folders of exploiters, met instead of stubborn opponents, one after another."""
     clumsy: int = 0
-    """Percent of the opponents' actions that are any legal ones: no game is like another."""
+    """Percent of the opponents' actions that are any legal ones: few games are alike."""
     ladder_games: int = 100
     """With `--against`: games against each scripted player, before and afterwards."""
 

@@ -1,4 +1,4 @@
-"""Habits: opponents that slip now and then, so that no game against them is like another.
+"""Habits: opponents that slip now and then, so that few games against them are alike.
 
 A stubborn character is a script, and a game that was not lost can be played again. A person has
 habits. Here some of a character's actions are any legal ones; the agent learns from each game and
@@ -7,6 +7,7 @@ sleeps over it, and the frozen agent plays as many with the same chance.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -70,10 +71,10 @@ def face_habits(
         opponent = Clumsy(character, percent)
         record = Acquaintance(opponent.name, seat)
         met.append(record)
-        for number in range(config.num_games):
-            record.results.append(play_live(game, agent, seat, opponent, number))
+        for seed in seeds_of(opponent.name, config.num_games):
+            record.results.append(play_live(game, agent, seat, opponent, seed))
             longest_s = max(longest_s, slept(agent, config.sleep_s))
-            record.frozen.append(alone(game, agent.network, seat, opponent, number))
+            record.frozen.append(alone(game, agent.network, seat, opponent, seed))
             tell(f"{record.name}: {score_of(record.results):.2f}")
         keep({"partial": True, "opponents": [record.to_json() for record in met]})
     half = config.num_games // 2
@@ -84,6 +85,11 @@ def face_habits(
         "second_half": _compared(met, slice(half, None)),
         "opponents": [record.to_json() for record in met],
     }
+
+
+def seeds_of(name: str, num_games: int) -> range:
+    """Of the games against an opponent; everybody's slips are their own."""
+    return range(seed := zlib.crc32(name.encode()), seed + num_games)
 
 
 def _compared(met: list[Acquaintance], games: slice) -> dict[str, Any]:

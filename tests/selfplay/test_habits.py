@@ -11,7 +11,7 @@ import envs
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from selfplay.__main__ import main
 from selfplay.adapt import AdaptConfig, alone, play_game, score_of
-from selfplay.habits import Acquaintance, _compared, face_habits
+from selfplay.habits import Acquaintance, _compared, face_habits, seeds_of
 from selfplay.players import Clumsy, Stubborn
 
 
@@ -32,13 +32,22 @@ def test_what_is_kept_and_compared_is_what_was_played() -> None:
     torch.manual_seed(0)
     agent = LifelongAgent(DualStreamNetwork(NetworkConfig()))
     kept: list[dict[str, Any]] = []
-    config = AdaptConfig(num_opponents=2, num_games=3, sleep_s=0.0)
+    config = AdaptConfig(num_opponents=2, num_games=6, sleep_s=0.0)
     result = face_habits(envs.make("connect"), agent, config, 30, keep=kept.append)
     one, other = result["opponents"]
     assert one["name"].startswith("clumsy-30:stubborn:")
     assert one["results"][0] == one["frozen"][0], "nothing is remembered before the first game"
+    for met in (one, other):
+        percent, _, character = met["name"].removeprefix("clumsy-").partition(":")
+        opponent = Clumsy(Stubborn(int(character.removeprefix("stubborn:"))), int(percent))
+        assert met["frozen"] == [
+            alone(envs.make("connect"), agent.network, met["seat"], opponent, seed)
+            for seed in seeds_of(met["name"], 6)
+        ]
+    assert len(set(one["frozen"] + other["frozen"])) > 1, "some games they lose by a slip"
+    assert not set(seeds_of(one["name"], 6)) & set(seeds_of(other["name"], 6))
     assert kept[0]["opponents"] == [one]
-    second = [score_of(each["results"][1:]) for each in (one, other)]
+    second = [score_of(each["results"][3:]) for each in (one, other)]
     assert result["second_half"]["score"] == pytest.approx(sum(second) / 2)
 
 
