@@ -232,6 +232,11 @@ def test_the_hippocampus_holds_what_was_learned():
     assert free.replay_bytes == 0
 
 
+def test_memories_are_held_at_weight_1_unless_told_otherwise():
+    names = ("lifelong", "lifelong(policy_cloning=0.5)")
+    assert [learner_of(name).algorithm.policy_cloning for name in names] == [1.0, 0.5]
+
+
 def test_a_full_hippocampus_is_as_large_as_the_reservoir_of_clear():
     sizes = []
     for name in ("lifelong(capacity=64)", "clear(capacity=64)"):
