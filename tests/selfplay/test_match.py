@@ -287,7 +287,7 @@ def test_bad_input_ends_in_one_line_and_exit_code_two(
     ("command", "advice"),
     [
         ("train", "go on with --resume {out}, or choose another folder"),
-        ("exploit", "choose another folder"),
+        ("exploit", "go on with --resume {out}, or choose another folder"),
         ("practise", "choose another folder"),
     ],
 )
