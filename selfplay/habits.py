@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -35,12 +35,6 @@ class Acquaintance:
     seat: int
     results: list[int] = field(default_factory=list)
     frozen: list[int] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The shape that `adapt --clumsy` writes."""
-        return {
-            "name": self.name, "seat": self.seat, "results": self.results, "frozen": self.frozen,
-        }  # fmt: skip
 
 
 def face_habits(
@@ -76,20 +70,21 @@ def face_habits(
             longest_s = max(longest_s, slept(agent, config.sleep_s))
             record.frozen.append(alone(game, agent.network, seat, opponent, seed))
             tell(f"{record.name}: {score_of(record.results):.2f}")
-        keep({"partial": True, "opponents": [record.to_json() for record in met]})
+        keep({"partial": True, "opponents": [asdict(record) for record in met]})
     half = config.num_games // 2
     return {
         "percent": percent,
         "longest_sleep_s": longest_s,
         "first_half": _compared(met, slice(half)),
         "second_half": _compared(met, slice(half, None)),
-        "opponents": [record.to_json() for record in met],
+        "opponents": [asdict(record) for record in met],
     }
 
 
 def seeds_of(name: str, num_games: int) -> range:
     """Of the games against an opponent; everybody's slips are their own."""
-    return range(seed := zlib.crc32(name.encode()), seed + num_games)
+    first = zlib.crc32(name.encode())
+    return range(first, first + num_games)
 
 
 def _compared(met: list[Acquaintance], games: slice) -> dict[str, Any]:
