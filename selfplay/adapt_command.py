@@ -202,6 +202,8 @@ class Exploit(Options):
     """Score against it, both playing greedily from varied openings, that is enough."""
     steps: int = ExploitConfig.most_steps
     """Decisions after which the training is given up."""
+    every: int = ExploitConfig.every
+    """Decisions between two examinations, rounded up to whole rollouts."""
     exam_games: int = ExploitConfig.exam_games
     """Games of each examination."""
     batch: int = ExploitConfig.batch
@@ -212,7 +214,7 @@ class Exploit(Options):
     def run(self) -> None:
         """Train."""
         device = checked_device(self.device)
-        if not 0 < self.target <= 1 or self.steps < 1:
+        if not 0 < self.target <= 1 or min(self.steps, self.every) < 1:
             raise ValueError("the target is a score in (0, 1], and there must be at least 1 step")
         if self.exam_games < EXAM_LEAST or self.exam_games % 2:
             raise ValueError(f"an examination has at least {EXAM_LEAST} games, an even number")
@@ -224,8 +226,8 @@ class Exploit(Options):
         out = self.resume or self.out
         config = ExploitConfig(
             game=self.games, agent=self.agent, target=self.target, most_steps=self.steps,
-            exam_games=self.exam_games, batch=self.batch, learning_rate=self.learning_rate,
-            seed=self.seed, device=str(device),
+            every=self.every, exam_games=self.exam_games, batch=self.batch,
+            learning_rate=self.learning_rate, seed=self.seed, device=str(device),
         )  # fmt: skip
         with progress_bar("training", self.steps, "steps") as tell:
             score, steps = exploit(
