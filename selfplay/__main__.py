@@ -77,6 +77,8 @@ class Train(Options):
     """At the start; falls linearly to a tenth."""
     entropy: float = 0.025
     """Weight of the entropy bonus."""
+    least_deviation: float = TrainConfig.least_deviation
+    """Advantages are divided by their deviation, or by this if it is more: noise is not learned."""
     lessons: int = 0
     """Ask teachers (search of 4 plies, of territory two moves on, tracker) in the first decisions;
     their weight falls linearly."""
@@ -100,6 +102,8 @@ class Train(Options):
             raise ValueError(
                 f"the share of scripted opponents must be in [0, 1], not {self.variants_scripted}"
             )
+        if not self.least_deviation >= 0:
+            raise ValueError(f"the least deviation must be 0 or more, not {self.least_deviation}")
         usual = best_batch(device)
         batch = usual[0] if self.batch is None else self.batch
         check_batch(batch)
@@ -128,6 +132,7 @@ class Train(Options):
             opponents=_shares(self.opponents),
             learning_rate=self.learning_rate,
             entropy_weight=self.entropy,
+            least_deviation=self.least_deviation,
             lessons=self.lessons,
             lesson_floor=self.lesson_floor,
             taught=_taught(self.taught),

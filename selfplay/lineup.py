@@ -11,6 +11,7 @@ from torch import Generator
 import envs
 from envs import NUM_SEATS
 from envs.opponents import specialty
+from lifelong_agent.ppo import PPOConfig
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS
 from selfplay.players import is_network, make_player
@@ -45,6 +46,7 @@ class TrainConfig:
         max_opening_plies: depth of those positions.
         learning_rate: at the start; falls linearly to a tenth.
         entropy_weight: of the entropy bonus; at 0.01 the policy settled too early.
+        least_deviation: see `PPOConfig`.
         lessons: decisions in which teachers are asked, too (see `lessons`); 0 for none.
         lesson_floor: weight to which their word falls in these.
         taught: names of the games that are taught.
@@ -79,6 +81,7 @@ class TrainConfig:
     max_opening_plies: int = 24
     learning_rate: float = 6e-4
     entropy_weight: float = 0.025
+    least_deviation: float = PPOConfig.least_deviation
     lessons: int = 0
     lesson_floor: float = 0.0
     taught: tuple[str, ...] = tuple(TEACHERS)

@@ -73,6 +73,7 @@ class Trainer:
             learning_rate=self._learning_rate,
             config=PPOConfig(
                 entropy_weight=config.entropy_weight,
+                least_deviation=config.least_deviation,
                 epochs=config.epochs,
                 minibatches=config.minibatches,
             ),
@@ -255,7 +256,7 @@ class Trainer:
         """
         notes, flat = read_pair(directory, "run")
         try:
-            values = notes["config"] | changes
+            values = {"least_deviation": 0.0} | notes["config"] | changes  # older runs had none
             values["games"] = tuple(values["games"])
             values["taught"] = tuple(values["taught"])
             values["opponents"] = tuple((name, share) for name, share in values["opponents"])

@@ -255,6 +255,7 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["train", "--steps", "0"], "at least 1"),
         (["train", "--opponents", "random"], "player=share"),
         (["train", "--opponents", "random=0.9"], "at most 0.8"),
+        (["train", "--least-deviation", "-1"], "must be 0 or more"),
         (["train", "--batch", "0"], "at least 32 decisions, not 0"),
         (["train", "--opponents", "nobody=0.1"], "unknown player 'nobody'"),
         (["practise", "--batch", "63", "--games", "connect,tron"], "at least 64 decisions, not 63"),

@@ -226,6 +226,17 @@ def test_every_seat_of_the_batch_is_taken_and_shared_out_as_asked(tmp_path):
     assert names == ["connect/one_ply", "random"]
 
 
+def test_a_run_that_set_no_least_deviation_goes_on_without_one(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=1, least_deviation=0.3)
+    trainer = Trainer(config, tmp_path)
+    trainer.run()
+    assert Trainer.resume(tmp_path).algorithm.config.least_deviation == 0.3
+    notes, tensors = read_pair(tmp_path, "run")
+    del notes["config"]["least_deviation"]
+    write_pair(tmp_path, "run", tensors, notes)
+    assert Trainer.resume(tmp_path).algorithm.config.least_deviation == 0.0
+
+
 def test_the_learning_rate_falls_to_a_tenth(tmp_path):
     trainer = Trainer(CONFIG, tmp_path)
     rates = [trainer._learning_rate(remaining) for remaining in (1.0, 0.5, 0.1, 0.0)]
