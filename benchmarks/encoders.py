@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -103,7 +103,10 @@ class Usual(nn.Module):
 
 
 class Enlarged(nn.Module):
-    """Eyes before which every pixel is repeated, `times` each way; (N, 3, 64, 64) uint8 frames."""
+    """Eyes before which every pixel is repeated, `times` each way; (N, 3, 64, 64) uint8 frames.
+
+    Where they look is told in pixels of these frames.
+    """
 
     def __init__(self, eyes: Eyes | Usual, times: int) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class Enlarged(nn.Module):
     def forward(self, frames: Tensor) -> Percept:
         """See."""
         percept: Percept = self.eyes(self._enlarge(frames))
-        return percept
+        return replace(percept, fixations=percept.fixations // self.times)
 
     def anticipation(self, frames: Tensor, glances: Tensor, later: Tensor) -> Tensor:
         """Of the eyes; 0 for what never looks."""

@@ -60,8 +60,16 @@ def test_readings_are_as_wide_as_said_at_both_sides(name):
 
 def test_enlarging_repeats_every_pixel():
     frames = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).expand(1, 3, 2, 2)
-    seen = Enlarged(torch.nn.Identity(), 2)(frames)
+    seen = Enlarged(torch.nn.Identity(), 2)._enlarge(frames)
     assert seen[0, 2].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+
+
+def test_enlarged_eyes_tell_where_they_look_in_pixels_of_the_small_frame():
+    eyes = ENCODERS["eyes, R = 2"][1](128, "float32")
+    frames = torch.randint(256, (5, 3, 64, 64), dtype=torch.uint8)
+    seen = Enlarged(eyes, 2)(frames)
+    large = frames.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(seen.fixations, eyes(large).fixations // 2)
 
 
 def read_with(value):
