@@ -127,9 +127,9 @@ class Enlarged(nn.Module):
         return self.eyes.anticipation(self._enlarge(frames), glances, later)
 
 
-def _eyes(looks: int) -> Callable[[int, str], Eyes]:
+def _eyes(looks: int, reach: int = 0) -> Callable[[int, str], Eyes]:
     return lambda side, precision: Eyes(
-        (3, side, side), EyesConfig(looks=looks, precision=precision)
+        (3, side, side), EyesConfig(looks=looks, reach=reach, precision=precision)
     )
 
 
@@ -141,8 +141,9 @@ ENCODERS: dict[str, tuple[int, Make]] = {  # width of the reading, and how one i
     "eyes, R = 0": (EyesConfig().reading, _eyes(0)),
     "Nature-CNN": (512, lambda side, precision: Usual(nature(side), precision)),
     "IMPALA-CNN": (256, lambda side, precision: Usual(impala(side), precision)),
+    "eyes, reach 1": (EyesConfig().reading, _eyes(2, reach=1)),
 }
-OURS = ("eyes, R = 2", "eyes, R = 0")
+OURS = ("eyes, R = 2", "eyes, R = 0", "eyes, reach 1")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from encoders import ENCODERS, OURS, SIDE, Usual
+from encoders import ENCODERS, SIDE, Usual
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
 from lifelong_agent.devices import checked_device
-from lifelong_agent.perception import EyesConfig, Percept
+from lifelong_agent.perception import Eyes, EyesConfig, Percept
 from lifelong_agent.policy import DualStreamPolicy, NetworkConfig
 from selfplay.cli import Options, checked_output, guarded, parse, progress_bar, write_json
 from selfplay.forgetting.learners import FineTune, TaskPPO
@@ -32,6 +32,7 @@ from selfplay.machine import best_precision
 PLAYERS = ("eyes, R = 2", "Nature-CNN", "IMPALA-CNN")
 TASKS = {
     "tron": Task("tron", "clumsy-10:tron/wall_hugger"),
+    "tron:rocks": Task("tron:rocks", "clumsy-10:tron/wall_hugger"),
     "connect": Task("connect", "clumsy-50:connect/one_ply"),
     "volley": Task("volley", "clumsy-50:volley/tracker", "points", share=0.1),
 }
@@ -72,13 +73,13 @@ class EncoderPolicy(DualStreamPolicy):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.encoder not in OURS:
-            width, make = ENCODERS[self.encoder]
-            eyes = self.network.config.eyes
-            encoder = make(SIDE, eyes.precision)
-            assert isinstance(encoder, Usual)
-            self.network.eyes = Worn(encoder, width, eyes.reading)  # type: ignore[assignment]
-            self.optimizer = torch.optim.Adam(self.network.parameters(), **self.optimizer.defaults)
+        width, make = ENCODERS[self.encoder]
+        usual = self.network.config.eyes
+        eyes: Eyes | Usual | Worn = make(SIDE, usual.precision)
+        if isinstance(eyes, Usual):
+            eyes = Worn(eyes, width, usual.reading)
+        self.network.eyes = eyes  # type: ignore[assignment]
+        self.optimizer = torch.optim.Adam(self.network.parameters(), **self.optimizer.defaults)
 
 
 class RecordedPPO(TaskPPO):
@@ -112,7 +113,7 @@ class AtPlay(Options):
     """The eyes against the usual convolutional networks in play."""
 
     games: str = "tron,connect"
-    """Comma-separated, of connect, tron, volley; each is learned by a network of its own."""
+    """Comma-separated, of connect, tron, tron:rocks, volley; each has a network of its own."""
     encoders: tuple[str, ...] = PLAYERS
     """Which."""
     steps: int = 1_000_000

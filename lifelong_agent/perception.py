@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lifelong_agent.retina import cell_of, crop_around, focus, pool
+from lifelong_agent.retina import crop_around, focus, pool, searched
 
 POOLS = 3  # mean, brightest, darkest: small things are lost in a mean
 SEEN = -1e4  # added to the saliency of places that were looked at
@@ -37,6 +37,8 @@ class EyesConfig:
             multiple of `grid`.
         crop: side of a look in native pixels.
         looks: R, how many places are looked at.
+        reach: how many places beside it, each way, a look may settle in, on the pixel that is most
+            unlike the whole frame; at 0 it settles on the one most unlike its own place.
         reading: width of the reading.
         keys: width of the dorsal map, in which the reading searches. It is finer than the ventral
             one: what is looked at has to lie in the middle of the look to be read well.
@@ -52,6 +54,7 @@ class EyesConfig:
     glance: int = 16
     crop: int = 16
     looks: int = 2
+    reach: int = 0
     reading: int = 128
     keys: int = 16
     associations: int = 64
@@ -197,7 +200,7 @@ class Eyes(nn.Module):
         self.search = nn.Linear(config.reading, config.keys)
         self.look = Fovea(channels, config.crop, config.reading)
         self.place = nn.Embedding(config.glance**2, config.reading)
-        self.offset = nn.Embedding(self._cell[0] * self._cell[1], config.reading)
+        self.offset = nn.Embedding(self._searched[0] * self._searched[1], config.reading)
         nn.init.zeros_(self.offset.weight)
         self.gate = nn.Linear(2 * config.reading, config.reading)
         self.candidate = nn.Linear(config.reading, config.reading)
@@ -208,9 +211,10 @@ class Eyes(nn.Module):
         return self.config.glance // self.config.grid
 
     @property
-    def _cell(self) -> tuple[int, int]:
-        """Height and width of a place in pixels."""
-        return cell_of(self.height, self.config.glance), cell_of(self.width, self.config.glance)
+    def _searched(self) -> tuple[int, int]:
+        """Height and width in pixels of that in which a look settles."""
+        places, reach = self.config.glance, self.config.reach
+        return searched(self.height, places, reach), searched(self.width, places, reach)
 
     def set_precision(self, precision: str) -> None:
         """Choose the arithmetic, `float32` or `bfloat16`."""
@@ -252,7 +256,13 @@ class Eyes(nn.Module):
         with self._arithmetic():
             light = _light(glances, self._dtype)
             reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
-            return self._search(frames, light, reading)
+            return self._search(frames, light, reading, self._usual(glances))
+
+    def _usual(self, glances: Tensor) -> Tensor | None:
+        """(N, C) the mean of each frame, where that is what a look's pixel is compared with."""
+        if not self.config.reach:
+            return None
+        return glances[:, : glances.shape[1] // POOLS].float().mean((2, 3))
 
     def ventral(self, light: Tensor) -> Tensor:
         """What is there: (N, 3 C, g, g) light to (N, G, G, channels)."""
@@ -270,7 +280,9 @@ class Eyes(nn.Module):
             what, where = self.ventral(light).flatten(1, 2), self.dorsal(light)
         return what.float(), where.float() + self.dorsal.place
 
-    def _search(self, frames: Tensor, light: Tensor, reading: Tensor) -> Percept:
+    def _search(
+        self, frames: Tensor, light: Tensor, reading: Tensor, usual: Tensor | None
+    ) -> Percept:
         """The loop: recall, seek, look, and seek anew."""
         scores, fixations = [], []
         if self.config.looks:
@@ -285,7 +297,7 @@ class Eyes(nn.Module):
                 seen = seen + self._inhibition(spot)
             salience = (self.dorsal.key(light, spot) * sought).sum(1, keepdim=True)
             before = reading
-            reading, centre = self._look(frames, reading, salience, spot)
+            reading, centre = self._look(frames, reading, salience, spot, usual)
             scores.append(score)
             fixations.append(centre)
             if self._is_enough(before, reading):
@@ -324,10 +336,13 @@ class Eyes(nn.Module):
         with self._arithmetic():
             change = (later.float() - glances.float()).abs().sum(1).flatten(1)
             counted = torch.ones_like(change[:, 0]) if goes_on is None else goes_on.float()
-            total = self._foresee(frames, _light(glances, self._dtype), change * counted[:, None])
+            light, usual = _light(glances, self._dtype), self._usual(glances)
+            total = self._foresee(frames, light, change * counted[:, None], usual)
         return total / counted.sum().clamp(min=1)
 
-    def _foresee(self, frames: Tensor, light: Tensor, change: Tensor) -> Tensor:
+    def _foresee(
+        self, frames: Tensor, light: Tensor, change: Tensor, usual: Tensor | None
+    ) -> Tensor:
         lit, losses = self.dorsal(light), []
         with torch.no_grad():
             reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
@@ -340,7 +355,8 @@ class Eyes(nn.Module):
             with torch.no_grad():
                 spot = score.argmax(1)
                 seen = seen + self._inhibition(spot)
-                reading, _ = self._look(frames, reading, score.gather(1, spot[:, None]), spot)
+                salience = score.gather(1, spot[:, None])
+                reading, _ = self._look(frames, reading, salience, spot, usual)
         return torch.stack(losses).mean()
 
     def _inhibition(self, spot: Tensor) -> Tensor:
@@ -351,17 +367,17 @@ class Eyes(nn.Module):
         return SEEN * (~(far_down[:, :, None] | far_across[:, None])).flatten(1).float()
 
     def _look(
-        self, frames: Tensor, reading: Tensor, salience: Tensor, spot: Tensor
+        self, frames: Tensor, reading: Tensor, salience: Tensor, spot: Tensor, usual: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Fold one look into the reading: the (N, D) reading, and the (N, 2) pixels looked at.
 
         What is seen counts as much as its place was salient, so that places that help become more
         salient, and others less.
         """
-        corner, centre = focus(frames, spot, self.config.glance)
+        corner, centre = focus(frames, spot, self.config.glance, self.config.reach, usual)
         detail = self.look(crop_around(frames, centre, self.config.crop), self._dtype)
         down, across = (centre - corner).unbind(1)
-        where = self.place(spot) + self.offset(down * self._cell[1] + across)
+        where = self.place(spot) + self.offset(down * self._searched[1] + across)
         seen = F.relu(detail + where) * (2 * torch.sigmoid(salience))
         opening = torch.sigmoid(self.gate(torch.cat([reading, seen], 1)) - 1)
         return (reading + opening * self.candidate(seen)).float(), centre
@@ -442,5 +458,7 @@ def _check_sizes(obs_shape: tuple[int, int, int], config: EyesConfig) -> None:
         raise ValueError(f"{config.looks} looks at {config.glance}x{config.glance} places")
     if min(height, width) < config.crop:
         raise ValueError(f"a frame of {height}x{width} is smaller than the crop of {config.crop}")
+    if config.reach < 0:
+        raise ValueError(f"looks cannot reach {config.reach} places far")
     if config.glance % config.grid:
         raise ValueError(f"a glance of {config.glance} is no multiple of the grid {config.grid}")

@@ -80,8 +80,10 @@ def cell_of(length: int, grid: int) -> int:
     return -(-length // grid)
 
 
-def focus(frames: Tensor, spots: Tensor, grid: int) -> tuple[Tensor, Tensor]:
-    """The most striking pixel of one place in each frame: the farthest from the place's mean.
+def focus(
+    frames: Tensor, spots: Tensor, grid: int, reach: int = 0, usual: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The most striking pixel of one place in each frame: the farthest from what is usual.
 
     A thing is then always in the middle of the look, wherever it lies in its place, so that what
     is beside it is always at the same pixels of the look.
@@ -90,19 +92,28 @@ def focus(frames: Tensor, spots: Tensor, grid: int) -> tuple[Tensor, Tensor]:
         frames: (N, C, H, W) uint8.
         spots: (N,) int64 numbers of places in [0, grid * grid), row by row.
         grid: places per side.
+        reach: places around it, each way, that are searched as well.
+        usual: (N, C) float, from what the pixel differs; the mean of what is searched if left out.
 
     Returns:
-        (N, 2) int64 rows and columns of the place's first pixel, and of the striking one, the
-        first of equals.
+        (N, 2) int64 rows and columns of the first pixel that is searched, and of the striking one,
+        the first of equals.
     """
     height, width = frames.shape[-2:]
-    tall, wide = cell_of(height, grid), cell_of(width, grid)
-    top = (spots // grid * height // grid).clamp(max=height - tall)
-    left = (spots % grid * width // grid).clamp(max=width - wide)
+    tall, wide = searched(height, grid, reach), searched(width, grid, reach)
+    up, back = reach * cell_of(height, grid), reach * cell_of(width, grid)
+    top = (spots // grid * height // grid - up).clamp(0, height - tall)
+    left = (spots % grid * width // grid - back).clamp(0, width - wide)
     corner = torch.stack([top, left], 1)
     light = _windows(frames, corner, tall, wide).flatten(2).float()
-    striking = (light - light.mean(2, keepdim=True)).abs().sum(1).argmax(1)
+    middle = light.mean(2) if usual is None else usual
+    striking = (light - middle[:, :, None]).abs().sum(1).argmax(1)
     return corner, corner + torch.stack([striking // wide, striking % wide], 1)
+
+
+def searched(length: int, grid: int, reach: int) -> int:
+    """Pixels along one side of a place and of those in its reach."""
+    return min(length, (2 * reach + 1) * cell_of(length, grid))
 
 
 def crop_around(frames: Tensor, centres: Tensor, crop: int) -> Tensor:

@@ -54,7 +54,10 @@ def test_the_command_plays_and_writes(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--games", "chess"], "unknown ['chess']: known are ['tron', 'connect', 'volley']"),
+        (
+            ["--games", "chess"],
+            "unknown ['chess']: known are ['tron', 'tron:rocks', ",
+        ),
         (["--encoders", "owl"], "unknown ['owl']"),
         (["--parts", "0"], "steps, parts and seeds are at least 1"),
         (["--learning-rate", "0"], "a learning rate is above 0"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lifelong_agent.perception import Associations, Eyes, EyesConfig, Fovea
+from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.retina import cell_of, crop_around, focus, pool
 
 CONFIG = EyesConfig(
@@ -435,3 +436,35 @@ def test_eyes_learn_to_look_at_what_moves_among_brighter_things_that_stand_still
     now, _, spot = scene(200)
     away = (eyes(now).fixations[:, 0] // 4 - spot).abs()
     assert ((away[:, 0] == 0) & (away[:, 1] <= 1)).float().mean() > 0.9
+
+
+def test_within_reach_the_eyes_settle_on_what_is_most_unlike_the_whole_frame():
+    frames = torch.full((1, *SHAPE), 20, dtype=torch.uint8)
+    frames[0, :, 8:12, 8:12] = 200  # fills the place that is looked at, so that nothing stands out
+    frames[0, :, 13, 6] = 250  # below and left of it, in the next place each way
+    spot, usual = torch.tensor([2 * 8 + 2]), frames.float().mean((2, 3))
+    corner, centre = focus(frames, spot, 8, reach=1, usual=usual)
+    assert (corner.tolist(), centre.tolist()) == ([[4, 4]], [[13, 6]])
+    assert focus(frames, spot, 8)[1].tolist() == [[8, 8]]
+
+
+@pytest.mark.parametrize("spot", [0, 7, 56, 63])
+def test_what_is_in_reach_stays_inside_the_frame(spot):
+    frames = noise(3)
+    corner, centre = focus(frames, torch.full((3,), spot), 8, reach=1)
+    last = SHAPE[1] - 12
+    assert corner.tolist() == [[last if spot >= 56 else 0, last if spot % 8 else 0]] * 3
+    assert ((centre >= corner) & (centre < corner + 12)).all()
+
+
+def test_eyes_that_reach_are_recorded_as_such_and_see():
+    eyes = eyes_with(reach=1)
+    frames = noise(4)
+    percept = eyes(frames)
+    glances = eyes.glance(frames)
+    assert eyes.offset.num_embeddings == 12 * 12
+    assert torch.equal(percept.reading, eyes(frames, glances).reading)
+    eyes.anticipation(frames, glances, eyes.glance(noise(4))).backward()
+    assert (
+        NetworkConfig.from_json(NetworkConfig(eyes=EyesConfig(reach=1)).to_json()).eyes.reach == 1
+    )
