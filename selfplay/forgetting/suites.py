@@ -206,7 +206,7 @@ CONNECT = _variants("connect", "misere popout wrap pillars five", "connect/one_p
 EASY_CONNECT = _variants("connect", "misere popout", "clumsy-50:connect/one_ply")
 TRON = _variants("tron", "fog wrap rocks tails gates", "clumsy-10:tron/wall_hugger")
 VOLLEY = _variants(
-    "volley", "clutter wind tallnet bigball fog", "clumsy-50:volley/tracker",
+    "volley", "clutter wind tallnet bigball clutter+wind", "clumsy-50:volley/tracker",
     measure="points", share=0.1,
 )  # fmt: skip
 
