@@ -256,13 +256,17 @@ class Eyes(nn.Module):
         with self._arithmetic():
             light = _light(glances, self._dtype)
             reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
-            return self._search(frames, light, reading, self._usual(glances))
+            return self._search(frames, light, reading)
 
-    def _usual(self, glances: Tensor) -> Tensor | None:
-        """(N, C) the mean of each frame, where that is what a look's pixel is compared with."""
+    def _usual(self, light: Tensor) -> Tensor | None:
+        """(N, C) the mean pixel of each frame, where that is what a look's pixel is compared with.
+
+        Args:
+            light: (N, 3 C, g, g), of which the first C are means.
+        """
         if not self.config.reach:
             return None
-        return glances[:, : glances.shape[1] // POOLS].float().mean((2, 3))
+        return 128 * (light[:, : light.shape[1] // POOLS].float().mean((2, 3)) + 1)
 
     def ventral(self, light: Tensor) -> Tensor:
         """What is there: (N, 3 C, g, g) light to (N, G, G, channels)."""
@@ -280,11 +284,9 @@ class Eyes(nn.Module):
             what, where = self.ventral(light).flatten(1, 2), self.dorsal(light)
         return what.float(), where.float() + self.dorsal.place
 
-    def _search(
-        self, frames: Tensor, light: Tensor, reading: Tensor, usual: Tensor | None
-    ) -> Percept:
+    def _search(self, frames: Tensor, light: Tensor, reading: Tensor) -> Percept:
         """The loop: recall, seek, look, and seek anew."""
-        scores, fixations = [], []
+        scores, fixations, usual = [], [], self._usual(light)
         if self.config.looks:
             with torch.no_grad():
                 lit = self.dorsal(light)
@@ -336,14 +338,11 @@ class Eyes(nn.Module):
         with self._arithmetic():
             change = (later.float() - glances.float()).abs().sum(1).flatten(1)
             counted = torch.ones_like(change[:, 0]) if goes_on is None else goes_on.float()
-            light, usual = _light(glances, self._dtype), self._usual(glances)
-            total = self._foresee(frames, light, change * counted[:, None], usual)
+            total = self._foresee(frames, _light(glances, self._dtype), change * counted[:, None])
         return total / counted.sum().clamp(min=1)
 
-    def _foresee(
-        self, frames: Tensor, light: Tensor, change: Tensor, usual: Tensor | None
-    ) -> Tensor:
-        lit, losses = self.dorsal(light), []
+    def _foresee(self, frames: Tensor, light: Tensor, change: Tensor) -> Tensor:
+        lit, losses, usual = self.dorsal(light), [], self._usual(light)
         with torch.no_grad():
             reading = torch.as_tensor(self.read(self.ventral(light).flatten(1))).float()
             seen = torch.zeros_like(change)
