@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from lifelong_agent.perception import Associations, Eyes, EyesConfig, Fovea
+from lifelong_agent.eye_parts import Associations, Fovea
+from lifelong_agent.perception import Eyes, EyesConfig
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.retina import cell_of, crop_around, focus, pool
 
