@@ -126,9 +126,13 @@ class Game(ABC, Generic[S]):
         device: where the tensors live.
         validate: raise `ValueError` in `step` on an illegal action (views, window and tests;
             training samples under the mask and skips the check).
+        action_repeat: ticks that one step plays with the same actions, at both seats.
 
     Raises:
-        ValueError: for an unknown modifier, one given twice, or two that clash.
+        ValueError: for an unknown modifier, one given twice, or two that clash; for an action
+            that is repeated less than once, or where players take turns.
+
+    Source: of repeated actions, Mnih et al. (2015), doi:10.1038/nature14236.
     """
 
     name: ClassVar[str]
@@ -145,10 +149,12 @@ class Game(ABC, Generic[S]):
         device: torch.device | str = "cpu",
         *,
         validate: bool = False,
+        action_repeat: int = 1,
     ) -> None:
         self.modifiers = _checked_modifiers(self, list(modifiers))
         self.device = torch.device(device)
         self.validate = validate
+        self.action_repeat = _checked_action_repeat(self, action_repeat)
         self._prepare()
 
     @abstractmethod
@@ -166,7 +172,7 @@ class Game(ABC, Generic[S]):
         """Start `num_games` (at least 1) fresh games."""
 
     def step(self, state: S, actions: Tensor, generator: Generator) -> S:
-        """Advance every game by one tick.
+        """Advance every game by one tick, or by `action_repeat` of them, whose rewards add up.
 
         Args:
             state: B games.
@@ -181,11 +187,15 @@ class Game(ABC, Generic[S]):
         """
         if self.validate:
             self._check_actions(state, actions)
-        return self._advance(state, actions, generator)
+        state = self._advance(state, actions, generator)
+        for _ in range(1, self.action_repeat):
+            later = self._advance(state, actions, generator)
+            state = dataclasses.replace(later, rewards=state.rewards + later.rewards)
+        return state
 
     @abstractmethod
     def _advance(self, state: S, actions: Tensor, generator: Generator) -> S:
-        """`step` without the checks."""
+        """A tick, without the checks."""
 
     def reset(self, state: S, mask: Tensor, generator: Generator) -> S:
         """Fresh games in the rows where `mask` ((B,) bool) is True."""
@@ -238,6 +248,14 @@ def _checked_modifiers(game: Game[S], names: list[str]) -> frozenset[str]:
                 f"modifiers {' and '.join(sorted(clash))} clash in {game.name}: known are {known}"
             )
     return frozenset(names)
+
+
+def _checked_action_repeat(game: Game[S], action_repeat: int) -> int:
+    if not isinstance(action_repeat, int) or isinstance(action_repeat, bool) or action_repeat < 1:
+        raise ValueError(f"action_repeat must be a whole number from 1 on, not {action_repeat!r}")
+    if action_repeat > 1 and not game.simultaneous:
+        raise ValueError(f"no action is repeated in {game.name}, where players take turns")
+    return action_repeat
 
 
 def check_num_games(num_games: int) -> None:

@@ -69,9 +69,11 @@ class SeatEnv(gymnasium.Env[Frames, np.int64]):
         seat: where the learner sits: 0, 1, or None to draw it for every game.
         render_mode: None, "human" or "rgb_array".
         device: where the game is computed.
+        action_repeat: ticks in a step, of games that are played in ticks.
 
     Raises:
-        ValueError: for an unknown variant, opponent, seat or render mode.
+        ValueError: for an unknown variant, opponent, seat or render mode, or an action that cannot
+            be repeated.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's name and form
@@ -88,9 +90,11 @@ class SeatEnv(gymnasium.Env[Frames, np.int64]):
         seat: int | None = None,
         render_mode: str | None = None,
         device: torch.device | str = "cpu",
+        action_repeat: int = 1,
     ) -> None:
         check_render_mode(render_mode)
-        self.sparring = Sparring(variant_of(game, modifiers), 1, opponent, seat, device)
+        variant = variant_of(game, modifiers)
+        self.sparring = Sparring(variant, 1, opponent, seat, device, action_repeat)
         self.observation_space = frame_space()
         self.action_space = action_space()
         self.render_mode = render_mode
@@ -196,10 +200,12 @@ class SeatVectorEnv(VectorEnv[Frames, npt.NDArray[np.int64], npt.NDArray[Any]]):
         seat: int | None = None,
         render_mode: str | None = None,
         device: torch.device | str = "cpu",
+        action_repeat: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
         check_render_mode(render_mode, self.RENDER_MODES)
-        self.sparring = Sparring(variant_of(game, modifiers), num_envs, opponent, seat, device)
+        variant = variant_of(game, modifiers)
+        self.sparring = Sparring(variant, num_envs, opponent, seat, device, action_repeat)
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = frame_space(), action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -15,15 +15,22 @@ from envs.volley import Volley
 GAMES: dict[str, type[Game[Any]]] = {game.name: game for game in (Connect, Tron, Volley)}
 
 
-def make(name: str, device: torch.device | str = "cpu", *, validate: bool = False) -> Game[Any]:
-    """Build a game from its name, such as `connect` or `tron:fog+wrap`.
+def make(
+    name: str,
+    device: torch.device | str = "cpu",
+    *,
+    validate: bool = False,
+    action_repeat: int = 1,
+) -> Game[Any]:
+    """Build a game from its name, such as `connect` or `tron:fog+wrap`; see `Game` for the rest.
 
     Raises:
-        ValueError: for an unknown game, or a modifier that is unknown, repeated, or clashes.
+        ValueError: for an unknown game, a modifier that is unknown, repeated, or clashes, or an
+            action that cannot be repeated.
     """
     game, _, tail = name.partition(":")
     modifiers = tuple(tail.split("+")) if ":" in name else ()
-    return _class_of(game)(modifiers, device, validate=validate)
+    return _class_of(game)(modifiers, device, validate=validate, action_repeat=action_repeat)
 
 
 def list_variants(game: str) -> tuple[str, ...]:

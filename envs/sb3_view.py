@@ -38,9 +38,11 @@ class GameVecEnv(VecEnv):
         seat: where the learner sits: 0, 1, or None to draw it for every game.
         render_mode: None or "rgb_array".
         device: where the games are computed; observations are arrays in any case.
+        action_repeat: ticks in a step, of games that are played in ticks.
 
     Raises:
-        ValueError: for an unknown variant, opponent, seat or render mode, or a number below 1.
+        ValueError: for an unknown variant, opponent, seat or render mode, a number below 1, or an
+            action that cannot be repeated.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class GameVecEnv(VecEnv):
         seat: int | None = None,
         render_mode: str | None = None,
         device: torch.device | str = "cpu",
+        action_repeat: int = 1,
     ) -> None:
         check_render_mode(render_mode, ("rgb_array",))
-        self.sparring = Sparring(variant, num_envs, opponent, seat, device)
+        self.sparring = Sparring(variant, num_envs, opponent, seat, device, action_repeat)
         self._entropy = np.random.default_rng()
         self._rows = [_Row(self.sparring, row, render_mode) for row in range(num_envs)]
         self._actions = torch.zeros(num_envs, dtype=torch.int64)

@@ -55,9 +55,10 @@ class Sparring:
         opponent: a name or an `Opponent`.
         seat: 0, 1, or None to draw it for every game.
         device: where the games are.
+        action_repeat: ticks in a step, of games that are played in ticks.
 
     Raises:
-        ValueError: for an unknown variant, opponent or seat.
+        ValueError: for an unknown variant, opponent or seat, or an action that cannot be repeated.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class Sparring:
         opponent: str | Opponent,
         seat: int | None,
         device: torch.device | str = "cpu",
+        action_repeat: int = 1,
     ) -> None:
         if seat is not None and (isinstance(seat, bool) or seat not in range(NUM_SEATS)):
             raise ValueError(f"seat must be 0, 1, or None for either by chance, not {seat!r}")
-        self.game: Game[Any] = make(variant, device)
+        self.game: Game[Any] = make(variant, device, action_repeat=action_repeat)
         self.opponent = make_opponent(opponent, self.game.name, device)
         self.generator = Generator(self.game.device)
         self._fixed_seat = seat

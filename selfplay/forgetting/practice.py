@@ -100,8 +100,13 @@ def training_stream(suite: Suite, tasks: Sequence[Task], seed: int, device: torc
     return Arenas([_arena(task, n, generator) for task, n in zip(tasks, rows, strict=True)])
 
 
+def game_of(task: Task, device: torch.device) -> AnyGame:
+    """The rules of a task that is one of the project's games."""
+    return envs.make(task.game, device, **dict(task.options))
+
+
 def _arena(task: Task, num_games: int, generator: Generator) -> Arena:
-    game = envs.make(task.game, generator.device)
+    game = game_of(task, generator.device)
     openings = random_positions(game, 16 * num_games, OPENING_PLIES, MIDGAME_SHARE, generator)
     return make_arena(game, num_games, make_scripted(task.opponent), openings, generator)
 
@@ -113,7 +118,8 @@ def training_env(suite: Suite, task: Task, seed: int) -> VecEnv:
     """
     if not task.is_game:
         return make_vec_env(suite, [task], suite.num_rows, seed)
-    vec_env = GameVecEnv(task.game, suite.num_rows, opponent=make_scripted(task.opponent))
+    opponent = make_scripted(task.opponent)
+    vec_env = GameVecEnv(task.game, suite.num_rows, opponent=opponent, **dict(task.options))
     vec_env.seed(seed)
     return vec_env
 
@@ -126,7 +132,7 @@ def score(suite: Suite, task: Task, actor: Actor, device: torch.device) -> float
         return _mean_return(suite, task, actor, generator)
     opponent = make_scripted(task.opponent)
     players = (Seated(actor), opponent)
-    result = play_match(envs.make(task.game, device), players, suite.num_games(task), generator)
+    result = play_match(game_of(task, device), players, suite.num_games(task), generator)
     return result.points.mean if task.measure == "points" else result.total.score
 
 

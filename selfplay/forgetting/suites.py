@@ -42,7 +42,7 @@ class Task:
         measure: `score`, (wins + draws / 2) / games; `points`, the sum of rewards in a game;
             `return`, that of a Gymnasium episode.
         label: the name in tables, if the game's is not enough.
-        options: keyword arguments of a Gymnasium environment.
+        options: keyword arguments of `envs.make`, or of a Gymnasium environment.
         gain: what its pixels are multiplied by.
         longest: decisions after which an episode is cut when it is scored; 0 for never.
         share: of the suite's games for a score that it gets; a match of many points tells more.
@@ -358,5 +358,5 @@ def check_suite(suite: Suite) -> None:
         raise ValueError(f"{suite.name} mixes the project's games with Gymnasium environments")
     for task in suite.columns:
         if task.is_game:
-            envs.make(task.game)
+            envs.make(task.game, **dict(task.options))
             make_scripted(task.opponent)

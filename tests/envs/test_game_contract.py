@@ -6,6 +6,7 @@ seat, its module offers `swap_seats(state)`.
 """
 
 import copy
+import dataclasses
 import functools
 import itertools
 
@@ -66,6 +67,26 @@ def unchecked(game):
     trusting = copy.copy(game)
     trusting.validate = False
     return trusting
+
+
+@pytest.mark.parametrize("name", [name for name, kind in envs.GAMES.items() if kind.simultaneous])
+def test_a_repeated_action_is_several_ticks_in_one_step(name):
+    one, four = envs.make(name), envs.make(name, action_repeat=4)
+    state = four.init(64, seeded(0))
+    paid_late = 0
+    for turn in range(200):
+        actions = random_actions(state, seeded(turn))
+        chance, again = seeded(turn + 1), seeded(turn + 1)
+        after, paid = state, torch.zeros_like(state.rewards)
+        for _ in range(4):
+            before, after = after, one.step(after, actions, chance)
+            paid += after.rewards
+        paid_late += int((paid != after.rewards).sum())
+        state = four.step(state, actions, again)
+        assert_same(state, dataclasses.replace(after, rewards=paid))
+        assert bool((state.rewards.abs() <= 1).all())
+    assert paid_late > 0
+    assert bool(before.ended.any())
 
 
 def test_at_least_twenty_variants_of_each_game_are_looked_at_in_every_run():

@@ -192,6 +192,17 @@ def late(state, ticks):
     return dataclasses.replace(state, ticks=torch.full_like(state.ticks, ticks))
 
 
+def test_a_repeated_action_is_several_ticks_in_one_step():
+    alone = gymnasium.make("lifelong/Volley-v0", action_repeat=4)
+    alone.reset(seed=0)
+    alone.step(0)
+    assert alone.unwrapped.sparring.state.ticks.tolist() == [4]
+    many = gymnasium.make_vec("lifelong/Volley-v0", num_envs=2, action_repeat=3)
+    many.reset(seed=0)
+    many.step(np.zeros(2, np.int64))
+    assert many.unwrapped.sparring.state.ticks.tolist() == [3, 3]
+
+
 def test_the_clock_truncates_and_does_not_terminate():
     env = make("tron", opponent=Stubborn(UP), seat=0)
     env.reset(seed=0)

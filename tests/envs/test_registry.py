@@ -75,6 +75,18 @@ def test_actions_are_checked_only_where_that_is_asked_for():
     assert not envs.make("connect").validate
 
 
+@pytest.mark.parametrize("times", [0, -1, 2.0, True, "2"])
+def test_an_action_is_repeated_a_whole_number_of_times(times):
+    with pytest.raises(ValueError, match="action_repeat must be a whole number from 1 on"):
+        envs.make("tron", action_repeat=times)
+
+
+def test_where_players_take_turns_no_action_is_repeated():
+    assert envs.make("connect", action_repeat=1).action_repeat == 1
+    with pytest.raises(ValueError, match="no action is repeated in connect"):
+        envs.make("connect", action_repeat=2)
+
+
 def test_every_valid_variant_is_listed_once_under_its_canonical_name_the_classic_first():
     names = envs.list_variants("toy")
     assert names == ("toy", "toy:big", "toy:dry", "toy:wet", "toy:big+dry", "toy:big+wet")

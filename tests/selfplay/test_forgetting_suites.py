@@ -14,7 +14,13 @@ from selfplay.__main__ import main
 from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constants
 from selfplay.forgetting.evaluation import Evaluation
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
-from selfplay.forgetting.practice import RandomActor, score, training_stream
+from selfplay.forgetting.practice import (
+    RandomActor,
+    game_of,
+    score,
+    training_env,
+    training_stream,
+)
 from selfplay.forgetting.runner import Record
 from selfplay.forgetting.suites import (
     BENCHMARK,
@@ -272,6 +278,24 @@ def test_the_suites_network_stays_what_figures_were_published_for():
     network = "72e3f90df459"
     assert SUITES["mixed"].to_json()["start"] == f"{BENCHMARK} {network}"
     assert read_json(PUBLISHED / "forgetting-mixed.json")["terms"]["start"].endswith(network)
+
+
+def test_the_options_of_a_task_are_those_of_its_game():
+    task = Task("tron", "random", options=(("action_repeat", 3),))
+    suite = dataclasses.replace(TINY, tasks=(task,))
+    check_suite(suite)
+    stream = training_stream(suite, suite.tasks, 0, CPU)
+    (arena,) = stream.arenas
+    before = arena.state.ticks
+    outcome = stream.advance(torch.zeros(suite.num_rows, dtype=torch.int64))
+    on = ~outcome.ended
+    assert (arena.state.ticks - before)[on].tolist() == [3] * int(on.sum())
+    assert int(on.sum()) > 0
+    vec_env = training_env(suite, task, 0)
+    assert vec_env.sparring.game.action_repeat == 3
+    assert game_of(task, CPU).action_repeat == 3
+    with pytest.raises(ValueError, match="no action is repeated in connect"):
+        check_suite(dataclasses.replace(suite, tasks=(dataclasses.replace(task, game="connect"),)))
 
 
 def test_a_task_can_take_a_share_of_the_games():
