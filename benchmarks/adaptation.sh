@@ -4,8 +4,8 @@
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
-# repeated, so that the script can be stopped and started again. A part that was stopped begins anew,
-# but for an exploiter's training, which goes on. On one free core: connect ten minutes, tron a quarter
+# repeated, so that the script can be stopped and started again. What was stopped goes on, but for the
+# games against exploiters and the proofs, which begin anew. On one free core: connect ten minutes, tron a quarter
 # of an hour, volley an hour and a half (a game has 3000 decisions), exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,14 +22,20 @@ part() { # part NAME COMMAND...: unless it was done before
     mv "$json.partial" "$json"
 }
 
+opponents() { # opponents GAME OPTION...: stubborn ones; their games are in a memory of their own
+    local game=$1
+    shift
+    part "$game" -m selfplay adapt --game "$game" "$@" --memory "$out/memory-$game" --resume
+}
+
 exploiter() { # exploiter GAME SEED: trained in the folder GAME-SEED
     local folder="$out/$1-$2" where=--out
     test -e "$folder/run.json" && where=--resume
     part "exploit-$1-$2" -m selfplay exploit --games "$1" --target 0.7 --seed "$2" "$where" "$folder"
 }
 
-part connect -m selfplay adapt --game connect --opponents 60 --games 12
-part tron -m selfplay adapt --game tron --opponents 20 --games 24 --strangers 60
+opponents connect --opponents 60 --games 12
+opponents tron --opponents 20 --games 24 --strangers 60
 for game in connect tron; do
     folders=()
     for seed in 0 1; do
@@ -40,4 +46,4 @@ for game in connect tron; do
         --ladder-games 200
 done
 part proofs benchmarks/memory_proofs.py --opponents 4 --games 4
-part volley -m selfplay adapt --game volley --opponents 20 --games 6 --strangers 20
+opponents volley --opponents 20 --games 6 --strangers 20

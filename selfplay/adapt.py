@@ -8,11 +8,12 @@ in sleep. Strangers show whether it cost what the agent could before.
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from selfplay.players import Crowd, NetworkPlayer, Stubborn
 from selfplay.seats import Player
 
 TRIED_AT_ONCE = 128  # opponents; half of them in each seat
+NUMBERS = 100_000  # of opponents that belong to a seed; strangers have the upper half of them
 
 
 @dataclass
@@ -120,14 +122,16 @@ def alone(
 
 
 def winning_opponents(
-    game: Game[Any], network: DualStreamNetwork, seed: int
-) -> Iterator[tuple[int, Player]]:
+    game: Game[Any], network: DualStreamNetwork, seed: int, after: int = 0
+) -> Iterator[tuple[int, Stubborn]]:
     """Stubborn opponents, and the agent's seat, that beat the frozen agent in the first game.
 
     They are tried `TRIED_AT_ONCE` at a time, and who wins then has to win by itself, too. In a game
     whose rules draw lots these are not the same games, so that some who would win are passed over.
+    Those whose number is at most `after` are left out.
     """
-    number = seed * 100_000
+    number = seed * NUMBERS
+    number += max(0, after - number - 1) // TRIED_AT_ONCE * TRIED_AT_ONCE
     while True:
         likely: set[int] = set()
         for seat in (0, 1):
@@ -136,7 +140,7 @@ def winning_opponents(
             likely.update(n for n, lost in zip(tried, (results < 0).tolist(), strict=True) if lost)
         for winner in sorted(likely):
             opponent, seat = Stubborn(winner), winner % 2
-            if alone(game, network, seat, opponent) < 0:
+            if winner > after and alone(game, network, seat, opponent) < 0:
                 yield seat, opponent
         number += TRIED_AT_ONCE
 
@@ -157,7 +161,8 @@ def strangers(seed: int, num: int) -> Iterator[tuple[int, Player]]:
 
     `winning_opponents` gives none of them before it has tried fifty thousand.
     """
-    for number in range(seed * 100_000 + 50_000, seed * 100_000 + 50_000 + num):
+    first = seed * NUMBERS + NUMBERS // 2
+    for number in range(first, first + num):
         yield number % 2, Stubborn(number)
 
 
@@ -171,6 +176,8 @@ class AdaptConfig:
         num_strangers: others, met once afterwards.
         sleep_s: seconds of sleep after each game; 0 for none.
         seed: where the search for opponents starts.
+        resumed: whether to go on where the agent's memory ends, on the same terms; else whom it
+            knows is met anew.
     """
 
     num_opponents: int = 20
@@ -178,6 +185,7 @@ class AdaptConfig:
     num_strangers: int = 100
     sleep_s: float = 3.0
     seed: int = 0
+    resumed: bool = False
 
 
 def adapt(
@@ -197,17 +205,22 @@ def adapt(
         keep: given, after each opponent, what is known by then; retests and strangers come last.
 
     Returns:
-        The JSON shape of `adapt`.
+        The JSON shape of `adapt`; the longest sleep is that of this call.
     """
-    found = winning_opponents(game, agent.network, config.seed)
-    met: list[tuple[OpponentRecord, Player]] = []
+    known = _met_before(game, agent, config.seed) if config.resumed else {}
+    found = winning_opponents(game, agent.network, config.seed, max(known, default=0))
+    everybody = chain([(number % 2, Stubborn(number)) for number in known], found)
+    met: list[tuple[OpponentRecord, Stubborn]] = []
     longest_s = 0.0
-    for seat, opponent in islice(found, config.num_opponents):
+    for seat, opponent in islice(everybody, config.num_opponents):
         record = OpponentRecord(opponent.name, seat)
         met.append((record, opponent))
-        for _ in range(config.num_games):
-            record.results.append(play_live(game, agent, seat, opponent))
-            longest_s = max(longest_s, slept(agent, config.sleep_s))
+        results = known.setdefault(opponent.seed, [])
+        for number in range(config.num_games):
+            if number == len(results):
+                results.append(play_live(game, agent, seat, opponent))
+                longest_s = max(longest_s, slept(agent, config.sleep_s))
+            record.results.append(results[number])
             progress(so_far([record for record, _ in met]))
         record.frozen = alone(game, agent.network, seat, opponent)
         record.frozen_losses = config.num_games * (record.frozen < 0)
@@ -218,12 +231,27 @@ def adapt(
     new = [play_game(game, agent, *who) for who in unmet]
     before = [alone(game, agent.network, *who) for who in unmet]
     for record, opponent in met:
-        record.retest = play_live(game, agent, record.seat, opponent)
+        results = known[opponent.seed]
+        if len(results) == config.num_games:
+            results.append(play_live(game, agent, record.seat, opponent))
+        record.retest = results[config.num_games]
         progress(so_far([record for record, _ in met]))
     return {
         "longest_sleep_s": longest_s,
         "strangers": {"games": len(unmet), **compared(new, before, "frozen_score")},
         **summary([record for record, _ in met], config.num_games),
+    }
+
+
+def _met_before(game: Game[Any], agent: LifelongAgent, seed: int) -> dict[int, list[int]]:
+    """The stubborn opponents of a seed that the memory knows, by number: the agent's results."""
+    store = agent.hippocampus.store
+    names = [name for variant, name in store.opponents() if variant == game.variant]
+    numbers = [int(m[1]) for m in (re.fullmatch(r"stubborn:(\d{1,9})", n) for n in names) if m]
+    return {
+        number: [int(result) for result in store.results(f"stubborn:{number}", game.variant)]
+        for number in sorted(numbers)
+        if seed * NUMBERS < number < seed * NUMBERS + NUMBERS // 2
     }
 
 

@@ -57,6 +57,8 @@ class Adapt(Options):
     """The agent's folder; the shipped one if left out."""
     memory: Path | None = None
     """Folder of the memory; in RAM if left out."""
+    resume: bool = False
+    """Go on with a run that was stopped, on the same terms, where its --memory ends."""
     sleep_s: float = AdaptConfig.sleep_s
     """Seconds of sleep after each game, at most; 0 for none."""
     strangers: int = AdaptConfig.num_strangers
@@ -82,6 +84,8 @@ class Adapt(Options):
         if self.clumsy and (self.against or self.games < 2):
             raise ValueError("--clumsy needs at least 2 games, and stubborn opponents")
         check_exploiters(self.against)
+        if self.resume and (self.memory is None or self.against or self.clumsy):
+            raise ValueError("--resume goes on with stubborn opponents, where a --memory ends")
         game = envs.make(self.game, device, validate=True)
         torch.set_num_threads(1)  # single decisions: a second thread only costs
         agent = (
@@ -96,7 +100,9 @@ class Adapt(Options):
 
     @property
     def _config(self) -> AdaptConfig:
-        return AdaptConfig(self.opponents, self.games, self.strangers, self.sleep_s, self.seed)
+        return AdaptConfig(
+            self.opponents, self.games, self.strangers, self.sleep_s, self.seed, self.resume
+        )
 
     def _adapt(self, game: envs.Game[Any], agent: LifelongAgent) -> dict[str, Any]:
         with counting_bar("adapting", self.opponents * (self.games + 1)) as count:

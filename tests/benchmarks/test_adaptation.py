@@ -10,7 +10,7 @@ echo "$*" >> "$FOLDER/calls"
 while test $# -gt 1; do
     case $1 in
         --out) mkdir "$2"; echo "$CALL" > "$2/run.json";;
-        --resume) echo "$CALL" >> "$2/run.json";;
+        --resume) test -d "$2" && echo "$CALL" >> "$2/run.json";;
         --json) touch "$2";;
     esac
     if test "$2" = "$FOLDER/connect-1" && test "$CALL" != third; then exit 2; fi

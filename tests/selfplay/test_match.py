@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Iterable
 from itertools import islice
@@ -134,6 +135,34 @@ def test_adapt_sleeps_between_games_and_meets_strangers_without_learning_from_th
     assert figures["opponents"][0]["name"] not in {one.name for _, one in strangers(0, 3)}
 
 
+@pytest.mark.parametrize("stopped_after", [1, 6, 8, 9])
+def test_a_resumed_adapt_goes_on_where_the_memory_ends(tmp_path: Path, stopped_after: int) -> None:
+    """Stopped in the first of two opponents, in the second, before and amid the retests."""
+    torch.manual_seed(0)
+    network = DualStreamNetwork(SMALL)
+    game = envs.make("connect")
+    config = AdaptConfig(num_opponents=2, num_games=4, num_strangers=2, sleep_s=0)
+    whole = adapt(game, LifelongAgent(network), config)
+    told: list[str] = []
+
+    def stop(word: str) -> None:
+        told.append(word)
+        if len(told) == stopped_after:
+            raise KeyboardInterrupt
+
+    agent = LifelongAgent(network, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(game, agent, config, stop)
+    agent.close()
+    told.clear()
+    again = LifelongAgent(network, tmp_path)
+    resumed = adapt(game, again, dataclasses.replace(config, resumed=True), told.append)
+    assert resumed["opponents"] == whole["opponents"]
+    assert len(told) == 10  # games of before, too, for the bar
+    assert again.hippocampus.store.count("games") == 10
+    again.close()
+
+
 @pytest.mark.gpu
 def test_adapt_plays_on_cuda(tmp_path: Path) -> None:
     LifelongAgent(DualStreamNetwork(NetworkConfig())).save(tmp_path / "agent")
@@ -252,6 +281,8 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["match", "--colour", "red"], "--colour"),
         (["juggle"], "juggle"),
         (["adapt", "--opponents", "0"], "at least 1 opponent"),
+        (["adapt", "--resume"], "where a --memory ends"),
+        (["adapt", "--resume", "--memory", "mine", "--clumsy", "10"], "with stubborn opponents"),
         (["train", "--steps", "0"], "at least 1"),
         (["train", "--opponents", "random"], "player=share"),
         (["train", "--opponents", "random=0.9"], "at most 0.8"),
