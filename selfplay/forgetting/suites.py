@@ -207,7 +207,7 @@ EASY_CONNECT = _variants("connect", "misere popout", "clumsy-50:connect/one_ply"
 TRON = _variants("tron", "fog wrap rocks tails gates", "clumsy-10:tron/wall_hugger")
 VOLLEY = _variants("volley", "wind", "clumsy-50:volley/tracker", measure="points", share=0.1)
 BRISK_VOLLEY = _variants(  # tick by tick a point is too far away for one core to learn from
-    "volley", "clutter wind tallnet bigball clutter+wind", "clumsy-50:volley/tracker",
+    "volley", "clutter wind bigball clutter+wind bigball+wind", "clumsy-50:volley/tracker",
     measure="points", share=0.5, options=(("action_repeat", 4),),
 )  # fmt: skip
 
