@@ -35,6 +35,9 @@ from selfplay.forgetting.suites import (
 from tests.selfplay.forgetting_suite import TINY
 
 OWN = [name for name, suite in SUITES.items() if not suite.needs]
+HAVE_CONSTANTS = sorted(
+    path.stem.removeprefix("forgetting-") for path in PUBLISHED.glob("forgetting-*.json")
+)
 CPU = torch.device("cpu")
 
 
@@ -69,7 +72,7 @@ def test_opponents_changes_nothing_but_the_opponent():
     assert len({task.opponent for task in tasks}) == len(tasks) >= 6
 
 
-@pytest.mark.parametrize("name", ["connect", "minatar", "mixed", "tron", "two_games"])
+@pytest.mark.parametrize("name", HAVE_CONSTANTS)
 def test_published_constants_are_those_of_the_suite_as_it_is(name, tmp_path):
     constants = read_constants(SUITES[name], tmp_path)
     assert constants is not None
