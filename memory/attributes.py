@@ -24,6 +24,7 @@ from memory.factors import Axes, Doubles, Integers, find_axes
 from memory.traces import Floats
 
 FORMAT = "attributes-1"
+MOST_AT_FIRST = 2  # warm-ups of tokens: the search for the axes is slow, and more tell it little
 Bits = npt.NDArray[np.uint8]
 
 
@@ -105,7 +106,8 @@ class AttributeDictionary:
             tokens: (N, D) finite.
 
         Returns:
-            How many codes were opened for parts never seen; 0 during the warm-up.
+            How many codes were opened for parts never seen; 0 during the warm-up. What comes with
+            its end, beyond twice its length, is learned like what comes later.
 
         Raises:
             ValueError: for tokens of another shape, or not finite.
@@ -113,9 +115,11 @@ class AttributeDictionary:
         self._check(tokens)
         if self.axes is None:
             self._waiting = np.vstack([self._waiting, tokens.astype(np.float32)])
-            if len(self._waiting) >= self.config.warm_up:
-                self._begin(self._waiting.astype(np.float64))
-            return 0
+            if len(self._waiting) < self.config.warm_up:
+                return 0
+            tokens = self._begin()
+            if not len(tokens):
+                return 0
         parts, heard = self._parts(tokens)
         opened = sum(self._learn_group(g, parts[heard[:, g], g]) for g in range(self.config.groups))
         return opened
@@ -173,9 +177,16 @@ class AttributeDictionary:
         cosine = np.where(self.in_use, cosine, -1)
         return cosine.argmax(2), 1 - cosine.max(2)
 
-    def _begin(self, tokens: Doubles) -> None:
-        """The warm-up is over: find axes, first codes, and what is usual."""
+    def _begin(self) -> Floats:
+        """The warm-up is over: find axes, first codes, and what is usual.
+
+        Returns:
+            (M, D) tokens that took no part in it; those that did are spread evenly.
+        """
         config, generator = self.config, np.random.default_rng(self.seed)
+        most = min(len(self._waiting), MOST_AT_FIRST * config.warm_up)
+        early = np.linspace(0, len(self._waiting) - 1, most).astype(np.int64)
+        tokens, later = self._waiting[early].astype(float), np.delete(self._waiting, early, axis=0)
 
         def quantise(part: Doubles) -> Doubles:
             directions = _unit(part)
@@ -200,6 +211,7 @@ class AttributeDictionary:
                 self.limits[g] = config.alike
         self.ages[:] = len(tokens)
         self._waiting = self._waiting[:0]
+        return later
 
     def _learn_group(self, g: int, parts: Doubles) -> int:
         """Open codes for the (N, W) parts of group g that are new, move the keys that may."""

@@ -2,13 +2,14 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from memory import MemoryDamagedError
 from memory.attributes import AttributeConfig, AttributeDictionary
-from memory.factors import dependence, gather, whiten
+from memory.factors import Axes, dependence, find_axes, gather, whiten
 
 PARTS, WIDTH, FACTORS = 10, 4, 3
 SIZE = FACTORS * WIDTH
@@ -171,6 +172,27 @@ def test_before_the_warm_up_nothing_is_known() -> None:
     assert (dictionary.describe(tokens) == -1).all()
     assert np.isinf(dictionary.novelty(tokens)).all()
     assert not dictionary.bits(dictionary.describe(tokens)).any()
+
+
+def test_however_much_comes_at_once_the_axes_are_found_in_two_warm_ups_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first match of 3,000 decisions kept the first sleep for three seconds."""
+    asked: list[int] = []
+
+    def noted(tokens: np.ndarray, *rest: Any) -> Axes:
+        asked.append(len(tokens))
+        return find_axes(tokens, *rest)
+
+    monkeypatch.setattr("memory.attributes.find_axes", noted)
+    dictionary = AttributeDictionary(SIZE, FACTORS, 16, AttributeConfig(warm_up=600, settle=400))
+    things = world.draw(6000)
+    dictionary.learn(world.see(things))
+    assert asked == [1200]
+    _, heard = dictionary._parts(world.see(things))
+    assert abs(int(dictionary.counts.sum()) - int(heard.sum())) < 0.02 * heard.sum()
+    unseen = world.see(world.unseen)
+    assert (dictionary.novelty(unseen) < 1).mean() > 0.9
 
 
 def test_the_same_tokens_make_the_same_dictionary() -> None:
