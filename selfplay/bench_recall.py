@@ -9,9 +9,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from envs import legal_of
 from envs.opponents import choose
 from lifelong_agent import LifelongAgent
 from lifelong_agent.keys import KEY_SIZE
-from memory import Episode, Hippocampus, Store, Trace, fingerprint
+from memory import Episode, Hippocampus, Trace, fingerprint
 from memory.forgetting import ForgettingConfig
 from memory.traces import Floats
 from selfplay.cli import progress_bar
@@ -37,10 +36,7 @@ ROWS = 64
 LONGEST = 60
 QUERIES = 2000
 TURNS = 4
-JITTER = 0.02
 NEIGHBOURS = 8
-MOST_PLAYED = 100_000
-"""Keys beyond so many are played ones, moved a little."""
 
 
 def percentiles(times_s: list[float]) -> tuple[float, float]:
@@ -117,8 +113,7 @@ def _decide(agent: LifelongAgent, table: _Table, state: Any, generator: Generato
 def bench_recall(directory: Path, seed: int, sizes: list[int]) -> list[Row]:
     """Milliseconds per recall of 8 neighbours on one thread, exactness, seconds and bytes.
 
-    Each size up to 100,000 is a memory on disk, filled by play and opened again. Larger ones are
-    an index only: keys of play, each moved a little, ten times over.
+    Each size is a memory on disk, filled by play and opened again; 1,000,000 traces take 1.4 GB.
 
     Args:
         directory: the agent's folder.
@@ -133,17 +128,11 @@ def bench_recall(directory: Path, seed: int, sizes: list[int]) -> list[Row]:
     torch.set_num_threads(1)
     agent = LifelongAgent.load(directory)
     queries = _keys(play_episodes(agent, seed + 1))
-    played = [size for size in sizes if size <= MOST_PLAYED]
-    rows = []
+    episodes = play_episodes(agent, seed)
+    config = ForgettingConfig(capacity_traces=2 * sizes[-1])  # nothing is forgotten
     with tempfile.TemporaryDirectory() as folder:
-        episodes = play_episodes(agent, seed)
-        for size in played or [MOST_PLAYED]:
-            rows += _bench_memory(Path(folder), episodes, size, queries)
-        with closing(Store(Path(folder))) as store:
-            _, keys = store.read_keys()
-    for size in sizes[len(played) :]:
-        rows += _bench_index(keys, size, queries, seed)
-    return rows
+        each = [_bench_memory(Path(folder), config, episodes, size, queries) for size in sizes]
+    return list(chain.from_iterable(each))
 
 
 def _keys(episodes: Iterator[Episode]) -> Floats:
@@ -153,9 +142,8 @@ def _keys(episodes: Iterator[Episode]) -> Floats:
 
 
 def _bench_memory(
-    folder: Path, episodes: Iterator[Episode], size: int, queries: Floats
+    folder: Path, config: ForgettingConfig, episodes: Iterator[Episode], size: int, queries: Floats
 ) -> list[Row]:
-    config = ForgettingConfig(capacity_traces=2 * MOST_PLAYED)
     memory = Hippocampus.open(folder, KEY_SIZE, config)
     with progress_bar("remembering", size, "traces") as tell:
         fill(memory, episodes, size, tell)
@@ -189,16 +177,6 @@ def fill(
         del episode.traces[traces - len(memory) :]
         memory.remember(episode, "benchmark")
         tell(len(memory), "")
-
-
-def _bench_index(keys: Floats, size: int, queries: Floats, seed: int) -> list[Row]:
-    random = np.random.default_rng(seed)
-    many = np.tile(keys, (-(-size // len(keys)), 1))[:size]
-    many += random.normal(0, JITTER, many.shape).astype(np.float32)
-    many /= np.linalg.norm(many, axis=1, keepdims=True)
-    memory = Hippocampus.open(None, KEY_SIZE)
-    memory.index.add(list(range(1, size + 1)), many)
-    return [*_speeds(memory, queries, size), _exactness(memory, queries, size)]
 
 
 def _speeds(memory: Hippocampus, queries: Floats, size: int) -> list[Row]:

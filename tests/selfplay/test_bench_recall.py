@@ -38,7 +38,7 @@ def test_episodes_are_those_of_play(agent: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_bench_gives_every_figure_at_every_size(
     agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"ROWS": 8, "LONGEST": 10, "QUERIES": 20, "MOST_PLAYED": 60, "TURNS": 1}
+    small = {"ROWS": 8, "LONGEST": 10, "QUERIES": 20, "TURNS": 1}
     for name, value in small.items():
         monkeypatch.setattr(bench_recall, name, value)
     monkeypatch.setattr(bench_recall, "GAMES", ("connect",))
@@ -49,9 +49,8 @@ def test_the_bench_gives_every_figure_at_every_size(
     for size in (30, 60, 300):
         assert rows[f"recall@1, {size} traces"] == 1
         assert rows[f"recall, p99, {size} traces"] > 0
-    assert "opening, 60 traces" in rows
-    assert rows["on disk, 60 traces"] > 500
-    assert "opening, 300 traces" not in rows
+        assert rows[f"opening, {size} traces"] > 0
+        assert rows[f"on disk, {size} traces"] > 500
 
 
 def test_sizes_that_do_not_rise_are_refused_in_one_line(
