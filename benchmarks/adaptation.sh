@@ -4,9 +4,10 @@
 #     benchmarks/adaptation.sh [FOLDER]
 #
 # Each part leaves a JSON file (NAME.json.partial while it runs); a part whose file is there is not
-# repeated, so that the script can be stopped and started again. What was stopped goes on, but for the
-# games against exploiters and the proofs, which begin anew. On one free core: connect ten minutes, tron a quarter
-# of an hour, volley an hour and a half (a game has 3000 decisions), exploiters and the proofs an hour.
+# repeated, so that the script can be stopped and started again. What was stopped goes on, but for
+# the games against exploiters and the proofs, which begin anew. On one free core: connect ten
+# minutes, tron a quarter of an hour, volley an hour and a half (a game has 3000 decisions),
+# exploiters and the proofs an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/adaptation}
