@@ -63,22 +63,31 @@ def surprise_of(advantages: Tensor, returns: Tensor, usual_variance: Tensor) -> 
     return -advantages.mean() / deviation.clamp(min=1e-6)
 
 
-def gain_of(learners: Tensor, control: Tensor) -> float:
-    """Whether learners were paid more than a control group: Student's t.
+def gain_of(trial: Tensor, control: Tensor) -> float:
+    """Whether more was paid on trial than to a control group: Student's t.
 
     It is 0 of a single rollout, and where nothing varies.
 
-    Games begin anew in each part, and at first nothing is paid: so the learners of the last part
-    are compared with what the group, which never changes, was paid at the same place of all parts.
+    Games begin anew in each part, and at first nothing is paid: so the trial of the last part is
+    compared with what the group, which never changes, was paid at the same place of all parts.
 
     Args:
-        learners: (P, K) what they were paid in the K rollouts of each of P parts.
+        trial: (P, K) what was paid in the K rollouts of each of P parts.
         control: (P, K) the same of the control group.
     """
-    more = learners[-1] - control.mean(0)
+    more = trial[-1] - control.mean(0)
     if len(more) < 2:
         return 0.0
     return float((more.mean() / (more.std() / len(more) ** 0.5)).nan_to_num(0, 0, 0))
+
+
+def belief_in(gain: float) -> float:
+    """By how much a gain is more probably one than a loss, P(gain) - P(loss); 0 for a loss.
+
+    Args:
+        gain: in standard errors, which are taken to be normal.
+    """
+    return max(0.0, math.erf(gain / math.sqrt(2)))
 
 
 class Lifelong(TaskPPO):
@@ -99,11 +108,12 @@ class Lifelong(TaskPPO):
         alert: how many times as often it then learns from each rollout, until the segment is over.
         control: share of the rows, rounded down, in which the slow network of before goes on
             acting, as a control group. By itself 1/8 for a network that began trained, and none for
-            one that began with new weights.
-        least_gain: over the control group (`gain_of`), for the slow network to accept what was
-            learned in a segment; below, it is rolled back to what it was before. 1.2 is reached by
-            pure chance in one of eight segments. Without a control group, and in a segment's only
-            part, everything is accepted.
+            one that began with new weights. At a segment's end the slow network has gone as far
+            from what it was before as it is believed to be better (`belief_in`); where it is not,
+            it is rolled back. Without a control group, and in a segment's only part, everything is
+            accepted.
+        trial: where there is a control group, the share of the rows in which, from a segment's
+            second part on, the slow network of now acts to be compared with it.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -111,7 +121,8 @@ class Lifelong(TaskPPO):
         ValueError: in one line, for a knob that is no number, or out of its bounds.
 
     Source: of cloning in on-policy learning, arXiv:1811.11682, section 3; of a slow network that
-    averages a fast one, arXiv:2201.12604.
+    averages a fast one, arXiv:2201.12604; of going a part of the way between weights before and
+    after learning, arXiv:2109.01903.
     """
 
     slow: DualStreamNetwork
@@ -131,7 +142,7 @@ class Lifelong(TaskPPO):
         soften: float = 0.3,
         alert: int = 2,
         control: float | None = None,
-        least_gain: float = 1.2,
+        trial: float = 1 / 4,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -142,16 +153,16 @@ class Lifelong(TaskPPO):
         check_knobs(0, replay=replay, soften=soften)
         check_knobs(0, policy_cloning=policy_cloning, value_cloning=value_cloning)
         check_knobs(0, 1, average=average, reconsolidation=reconsolidation)
-        check_knobs(0, 0.5, control=control)
+        check_knobs(0, 0.5, control=control, trial=trial)
         check_knobs(SHORTEST_SPAN, 1, span=span)
-        check_knobs(-math.inf, math.inf, surprise=surprise, least_gain=least_gain)
+        check_knobs(-math.inf, math.inf, surprise=surprise)
         self.unroll = min(unroll, self.config.num_steps)
         self.memories = Memories(capacity // self.unroll, self.generator)
         self.replay, self.average = replay, average
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
         self.surprise, self.soften, self.alert = surprise, soften, alert
-        self.control, self.least_gain = control, least_gain
+        self.control, self.trial = control, trial
         self.updates, self.is_new, self.is_alert = 0, False, False
         self.pay: list[list[Tensor]] = []  # (2,) each: see `_paid`; rollouts, part by part
         self.variances: list[Tensor] = []  # () each: of the returns of every rollout
@@ -165,11 +176,14 @@ class Lifelong(TaskPPO):
 
     @property
     def player(self) -> DualStreamNetwork:
-        """The slow network; as it was before the segment unless play has become better in it."""
+        """The slow network, as far from what it was before as it is believed to be better."""
         if not self._watched or len(self.pay) < 2:
             return self.slow
-        learners, control = self._pay_by_parts().unbind(-1)
-        return self.slow if gain_of(learners, control) >= self.least_gain else self.before
+        belief = belief_in(gain_of(*self._pay_by_parts().unbind(-1)))
+        between = copy.deepcopy(self.before)
+        for parameter, learned in zip(between.parameters(), self.slow.parameters(), strict=True):
+            parameter.lerp_(learned, belief)
+        return between
 
     def _pay_by_parts(self) -> Tensor:
         """(P, K, 2)."""
@@ -180,6 +194,11 @@ class Lifelong(TaskPPO):
     def _watched(self) -> int:
         """How many rows, the last ones, the control group acts in."""
         return int(self.control * self.n_envs)
+
+    @property
+    def _on_trial(self) -> slice:
+        """The rows before those of the control group, in which the slow network may be tried."""
+        return slice(-self._watched - max(1, int(self.trial * self.n_envs)), -self._watched)
 
     # The present segment is written down, and played into the slow network.
 
@@ -199,21 +218,31 @@ class Lifelong(TaskPPO):
     def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
         thought = super()._think(obs, states, glances)
         if self._watched:
-            rows = slice(-self._watched, None)
-            seen = (obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
-            before: Thought = self.before(*seen)
-            for new, old in zip(
-                (thought.log_probs, thought.value, thought.state),
-                (before.log_probs, before.value, before.state),
-                strict=True,
-            ):
-                new[rows] = old
+            self._let_act(self.before, slice(-self._watched, None), thought, obs, states, glances)
+        if self._watched and len(self.pay) > 1:
+            self._let_act(self.slow, self._on_trial, thought, obs, states, glances)
         return thought
 
+    def _let_act(
+        self,
+        network: DualStreamNetwork,
+        rows: slice,
+        thought: Thought,
+        obs: Observation,
+        states: Tensor,
+        glances: Tensor,
+    ) -> None:
+        other: Thought = network(
+            obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows]
+        )
+        thought.log_probs[rows] = other.log_probs
+        thought.value[rows] = other.value
+        thought.state[rows] = other.state
+
     def _paid(self, rollout: Rollout) -> Tensor:
-        """(2,) mean reward of the learners' rows and of the control group's."""
+        """(2,) mean reward of the rows on trial and of the control group's."""
         paid = rollout.reward.mean(0) - self._promised / len(rollout.reward)
-        return torch.stack([paid[: -self._watched].mean(), paid[-self._watched :].mean()])
+        return torch.stack([paid[self._on_trial].mean(), paid[-self._watched :].mean()])
 
     def train(self) -> None:
         """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
@@ -284,11 +313,12 @@ class Lifelong(TaskPPO):
 
     @torch.no_grad()
     def finish_task(self) -> None:
-        """Accept the segment or roll it back, and write down what is to be done in its unrolls.
+        """Accept the segment as far as it is believed in, and write down what is to be done in its unrolls.
 
         What older unrolls remember moves toward what would be done now.
         """
         self.slow.load_state_dict(self.player.state_dict())
+        self.pay = []
         for segment in range(self.memories.present if self.reconsolidation else 0):
             self._label(self.memories.places(segment), self.reconsolidation)
         self._label(self.memories.places(self.memories.present), 1)
@@ -311,7 +341,7 @@ class Lifelong(TaskPPO):
         self.memories.begin_segment()
         for network in (self.policy.network, self.before):
             network.load_state_dict(self.slow.state_dict())
-        self.updates, self.is_new, self.is_alert, self.pay = 0, True, False, []
+        self.updates, self.is_new, self.is_alert = 0, True, False
 
     @property
     def replay_bytes(self) -> int:

@@ -11,7 +11,7 @@ from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.learners import TaskPPO
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay, gain_of, reconsolidated, surprise_of
+from selfplay.forgetting.lifelong import average_decay, belief_in, gain_of, reconsolidated, surprise_of
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
@@ -158,6 +158,12 @@ def test_a_gain_is_students_t_of_what_the_last_part_paid_beyond_the_control_grou
     assert gain_of(learners[:, :1], control[:, :1]) == 0, "a single rollout"
 
 
+def test_a_belief_is_what_speaks_for_a_gain_less_what_speaks_against_it():
+    """Of a normal distribution: 0.683 lie within one standard deviation, 0.954 within two."""
+    assert [belief_in(t) for t in (-1.0, 0.0)] == [0, 0]
+    assert [belief_in(t) for t in (1.0, 2.0)] == pytest.approx([0.683, 0.954], abs=1e-3)
+
+
 def test_that_nothing_is_paid_at_a_parts_beginning_is_no_gain():
     """Who always wins the same is as good as the control group, though little is paid at first."""
     won = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
@@ -170,49 +176,56 @@ def test_what_is_only_promised_where_the_clock_stops_a_game_was_not_paid(monkeyp
     monkeypatch.setattr(TaskPPO, "_foregone", lambda self, outcome, value: torch.ones_like(value))
     learner.learn(0, 1)
     rewards = algorithm.rollout.reward - algorithm.config.discount
-    expected = torch.stack([rewards[:, :6].mean(), rewards[:, 6:].mean()])
+    expected = torch.stack([rewards[:, 4:6].mean(), rewards[:, 6:].mean()])
     torch.testing.assert_close(algorithm.pay[-1][-1], expected)
 
 
-def test_the_control_group_goes_on_as_before_the_segment():
-    """One row of eight is decided by the slow network of before, in log-probability and value."""
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_control_group_goes_on_as_before_and_from_the_second_part_on_there_is_a_trial(parts):
+    """One row of eight is decided by the slow network of before, two by that of now."""
     learner = learner_of("lifelong(capacity=64,control=0.125)")
     algorithm = learner.algorithm
-    learner.learn(0, 1)
+    for part in range(parts):
+        learner.learn(0, part)
     obs = black_frames(8)
     states = algorithm.policy.network.initial_state(8)
     glances = algorithm.policy.network.eyes.glance(obs.frames)
     with torch.no_grad():
         thought = algorithm._think(obs, states, glances)
         now = algorithm.policy.network(obs.frames, obs.legal_actions, states, glances)
+        slow = algorithm.slow(obs.frames, obs.legal_actions, states, glances)
         before = algorithm.before(obs.frames, obs.legal_actions, states, glances)
     for name in ("log_probs", "value", "state"):
-        got, new, old = (getattr(each, name) for each in (thought, now, before))
-        torch.testing.assert_close(got[:7], new[:7])
+        got, new, tried, old = (getattr(each, name) for each in (thought, now, slow, before))
+        torch.testing.assert_close(got[:5], new[:5])
+        torch.testing.assert_close(got[5:7], (tried if parts > 1 else new)[5:7])
         torch.testing.assert_close(got[7:], old[7:])
     assert not torch.equal(now.log_probs, before.log_probs)
+    assert not torch.equal(now.log_probs, slow.log_probs)
 
 
 @pytest.mark.parametrize("control", [0.25, 0.1, 0.0])  # two of eight rows, and none
-@pytest.mark.parametrize("more", [1.0, -1.0])
-def test_a_segment_that_was_no_gain_is_rolled_back_unless_all_is_accepted(more, control):
+@pytest.mark.parametrize("gain", [9.0, 1.0, -1.0])
+def test_the_slow_network_goes_as_far_as_its_gain_is_believed_unless_all_is_accepted(gain, control):
     learner = learner_of(f"lifelong(capacity=64,control={control})")
     algorithm = learner.algorithm
     before = weights(algorithm.slow)
     learner.learn(0, 1)
     learned = weights(algorithm.slow)
     assert not torch.equal(before, learned)
-    gained = torch.tensor([[more, 0.0], [1.1 * more, 0.0]])
-    algorithm.pay = [list(gained), list(gained)]
-    expected = learned if more > 0 or control < 0.25 else before
-    assert torch.equal(weights(learner.actor(0).network), expected)
+    paid = torch.tensor([[gain + 1, 0.0], [gain - 1, 0.0]])  # a mean of so many standard errors
+    algorithm.pay = [list(paid), list(paid)]
+    belief = {9.0: 1.0, 1.0: 0.6827, -1.0: 0.0}[gain] if control == 0.25 else 1.0
+    expected = torch.lerp(before, learned, belief)
+    torch.testing.assert_close(weights(learner.actor(0).network), expected)
     learner.finish(0)
-    assert torch.equal(weights(learner.actor(0).network), expected)
+    torch.testing.assert_close(weights(learner.actor(0).network), expected)  # and no further
+    if belief == 0:
+        assert torch.equal(weights(learner.actor(0).network), before)
     log_probs, _ = run_through(algorithm.slow, stored_of(learner))
     torch.testing.assert_close(log_probs.transpose(0, 1), stored_of(learner)["log_probs"])
     algorithm.begin_segment()
-    assert torch.equal(weights(learner.network), expected)
-    assert algorithm.pay == []
+    torch.testing.assert_close(weights(learner.network), expected)
 
 
 def test_the_hippocampus_holds_what_was_learned():
