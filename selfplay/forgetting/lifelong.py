@@ -313,9 +313,10 @@ class Lifelong(TaskPPO):
 
     @torch.no_grad()
     def finish_task(self) -> None:
-        """Accept the segment as far as it is believed in, and write down what is to be done in its unrolls.
+        """Accept the segment as far as it is believed in, and label its unrolls.
 
-        What older unrolls remember moves toward what would be done now.
+        What is to be done in them is what the slow network then does; what is remembered of older
+        ones moves toward it.
         """
         self.slow.load_state_dict(self.player.state_dict())
         self.pay = []

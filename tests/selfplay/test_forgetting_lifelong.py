@@ -11,7 +11,13 @@ from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.learners import TaskPPO
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import average_decay, belief_in, gain_of, reconsolidated, surprise_of
+from selfplay.forgetting.lifelong import (
+    average_decay,
+    belief_in,
+    gain_of,
+    reconsolidated,
+    surprise_of,
+)
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
