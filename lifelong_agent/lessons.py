@@ -105,11 +105,16 @@ def undisputed(taught: Sequence[tuple[str, Trace]]) -> list[tuple[str, Trace]]:
     Args:
         taught: game and decision, the opponents met last first.
     """
+    answers = [int(trace.policy.argmax()) for _, trace in taught]
     votes: dict[tuple[str, int], Counter[int]] = {}
-    for game, trace in taught:
-        votes.setdefault((game, trace.code), Counter())[int(trace.policy.argmax())] += 1
+    for (game, trace), answer in zip(taught, answers, strict=True):
+        votes.setdefault((game, trace.code), Counter())[answer] += 1
     winners = {place: counted.most_common(1)[0][0] for place, counted in votes.items()}
-    return [(g, t) for g, t in taught if int(t.policy.argmax()) == winners[g, t.code]]
+    return [
+        (game, trace)
+        for (game, trace), answer in zip(taught, answers, strict=True)
+        if answer == winners[game, trace.code]
+    ]
 
 
 def best_games(results: Mapping[int, float]) -> list[int]:

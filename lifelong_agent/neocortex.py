@@ -152,6 +152,8 @@ class Neocortex:
         self.fast, self.slow = copy.deepcopy(guide), copy.deepcopy(guide)
         self.config = config or NeocortexConfig()
         self._taught = [teachable(network) for network in self.networks]
+        # the first optimiser of a program takes a second of imports, which is no night's business
+        self._optimizer = Adam([{"params": taught} for taught in self._taught], fused=True)
 
     @property
     def networks(self) -> tuple[DualStreamNetwork, DualStreamNetwork]:
@@ -236,15 +238,15 @@ class Neocortex:
         self, night: Night, deadline: float, generator: Generator, tell: Callable[[float], None]
     ) -> None:
         """Steps until the time is up or all is said."""
-        optimizer = Adam([{"params": taught} for taught in self._taught], fused=True)
+        self._optimizer.state.clear()
         began, longest_s, share = time.monotonic(), 0.0, 0.0
         for step in range(self.config.most_steps):
             started = time.monotonic()
             if started + longest_s > deadline:
                 break
-            self._set_rates(optimizer, share)
+            self._set_rates(share)
             lessons = night.draw(self.config.batch, generator)
-            self._descend(optimizer, self._loss(lessons, self.config.batch // 2))
+            self._descend(self._loss(lessons, self.config.batch // 2))
             lot = torch.rand((), generator=generator, device=generator.device)
             if lot < self.config.average_often:
                 self._average()
@@ -258,10 +260,10 @@ class Neocortex:
         fast, slow = (knows(network, lessons, self.config.enough) for network in self.networks)
         return fast & slow
 
-    def _set_rates(self, optimizer: Adam, share: float) -> None:
+    def _set_rates(self, share: float) -> None:
         """Full until half is done, then linearly towards 0."""
         rates = self.config.fast_rate, self.config.slow_rate
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1.0, 2 * (1 - share))
 
     def _loss(self, lessons: Lessons, num_recent: int) -> Tensor:
@@ -282,12 +284,12 @@ class Neocortex:
             cloning = cloning + self.config.hold * held
         return cloning + distilling
 
-    def _descend(self, optimizer: Adam, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
+    def _descend(self, loss: Tensor) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        for group in optimizer.param_groups:
+        for group in self._optimizer.param_groups:
             torch.nn.utils.clip_grad_norm_(group["params"], self.config.max_gradient)
-        optimizer.step()
+        self._optimizer.step()
 
     @torch.no_grad()
     def _average(self) -> None:

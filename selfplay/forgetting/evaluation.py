@@ -35,7 +35,7 @@ from selfplay.forgetting.results import MethodResults, Results
 from selfplay.forgetting.runner import Record, Run
 from selfplay.forgetting.suites import Suite, check_suite, find_suite
 
-VERSION = 5
+VERSION = 6
 Progress = Callable[[int, str], None]
 
 

@@ -185,6 +185,24 @@ def test_the_same_night_twice_is_the_same(grown: Neocortex, recent: Lessons, old
     assert all(torch.equal(a, b) for a, b in zip(*map(weights, twins), strict=True))
 
 
+def test_a_night_takes_no_momentum_from_the_one_before(grown, recent, old) -> None:
+    cortex = copy.deepcopy(grown)
+    before = [copy.deepcopy(network.state_dict()) for network in cortex.networks]
+    after = []
+    for _ in range(2):
+        for network, kept in zip(cortex.networks, before, strict=True):
+            network.load_state_dict(kept)
+        cortex.consolidate(recent, old, 60, chance())
+        after.append(weights(cortex))
+    assert all(torch.equal(a, b) for a, b in zip(*after, strict=True))
+
+
+def test_a_night_waits_for_no_imports(grown, recent, old, monkeypatch) -> None:
+    """The first optimiser of a program takes a second of them."""
+    monkeypatch.setattr("lifelong_agent.neocortex.Adam", None)
+    assert copy.deepcopy(grown).consolidate(recent, old, 60, chance()).accepted
+
+
 def test_every_variant_is_rehearsed_as_often_as_any_other(old: Lessons) -> None:
     uneven = replace(old, variant=(torch.arange(len(old)) < 9).long())
     drawn = uneven.draw(4000, chance())
