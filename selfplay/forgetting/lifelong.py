@@ -215,29 +215,23 @@ class Lifelong(TaskPPO):
         self._promised += self.config.discount * foregone
         return foregone
 
+    @property
+    def _stand_ins(self) -> list[tuple[DualStreamNetwork, slice]]:
+        """Networks that act in the place of the fast one, and the rows in which they do."""
+        if not self._watched:
+            return []
+        control = (self.before, slice(-self._watched, None))
+        return [control, (self.slow, self._on_trial)] if len(self.pay) > 1 else [control]
+
     def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
         thought = super()._think(obs, states, glances)
-        if self._watched:
-            self._let_act(self.before, slice(-self._watched, None), thought, obs, states, glances)
-        if self._watched and len(self.pay) > 1:
-            self._let_act(self.slow, self._on_trial, thought, obs, states, glances)
+        for network, rows in self._stand_ins:
+            seen = (obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
+            other: Thought = network(*seen)
+            thought.log_probs[rows] = other.log_probs
+            thought.value[rows] = other.value
+            thought.state[rows] = other.state
         return thought
-
-    def _let_act(
-        self,
-        network: DualStreamNetwork,
-        rows: slice,
-        thought: Thought,
-        obs: Observation,
-        states: Tensor,
-        glances: Tensor,
-    ) -> None:
-        other: Thought = network(
-            obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows]
-        )
-        thought.log_probs[rows] = other.log_probs
-        thought.value[rows] = other.value
-        thought.state[rows] = other.state
 
     def _paid(self, rollout: Rollout) -> Tensor:
         """(2,) mean reward of the rows on trial and of the control group's."""
