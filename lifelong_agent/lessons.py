@@ -105,15 +105,15 @@ def undisputed(taught: Sequence[tuple[str, Trace]]) -> list[tuple[str, Trace]]:
     Args:
         taught: game and decision, the opponents met last first.
     """
-    answers = [int(trace.policy.argmax()) for _, trace in taught]
+    choices = [(game, trace.code, int(trace.policy.argmax())) for game, trace in taught]
     votes: dict[tuple[str, int], Counter[int]] = {}
-    for (game, trace), answer in zip(taught, answers, strict=True):
-        votes.setdefault((game, trace.code), Counter())[answer] += 1
+    for game, code, action in choices:
+        votes.setdefault((game, code), Counter())[action] += 1
     winners = {place: counted.most_common(1)[0][0] for place, counted in votes.items()}
     return [
-        (game, trace)
-        for (game, trace), answer in zip(taught, answers, strict=True)
-        if answer == winners[game, trace.code]
+        lesson
+        for lesson, (game, code, action) in zip(taught, choices, strict=True)
+        if action == winners[game, code]
     ]
 
 

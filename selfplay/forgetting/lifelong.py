@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream
 from lifelong_agent.policy import DualStreamNetwork, Thought
+from selfplay.forgetting.appraisal import belief_in, gain_of, surprise_of
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
@@ -45,51 +46,6 @@ def reconsolidated(old_log_probs: Tensor, new_log_probs: Tensor, share: float) -
     return torch.logaddexp(old_log_probs + math.log(1 - share), new_log_probs + math.log(share))
 
 
-def surprise_of(advantages: Tensor, returns: Tensor, usual_variance: Tensor) -> Tensor:
-    """By how many of their standard deviations returns fell short of what was expected.
-
-    Where hardly anything is paid yet, as in a match of long rallies, returns hardly vary, and no
-    trifle shall be a surprise: then it is the deviation that is usual.
-
-    Args:
-        advantages: any shape, what was paid beyond the value.
-        returns: the same shape.
-        usual_variance: () of returns in earlier segments.
-
-    Source: of unexpected uncertainty as a call to learn anew, Yu and Dayan (2005),
-    doi:10.1016/j.neuron.2005.04.026.
-    """
-    deviation = torch.maximum(returns.var(), usual_variance).sqrt()
-    return -advantages.mean() / deviation.clamp(min=1e-6)
-
-
-def gain_of(trial: Tensor, control: Tensor) -> float:
-    """Whether more was paid on trial than to a control group: Student's t.
-
-    It is 0 of a single rollout, and where nothing varies.
-
-    Games begin anew in each part, and at first nothing is paid: so the trial of the last part is
-    compared with what the group, which never changes, was paid at the same place of all parts.
-
-    Args:
-        trial: (P, K) what was paid in the K rollouts of each of P parts.
-        control: (P, K) the same of the control group.
-    """
-    more = trial[-1] - control.mean(0)
-    if len(more) < 2:
-        return 0.0
-    return float((more.mean() / (more.std() / len(more) ** 0.5)).nan_to_num(0, 0, 0))
-
-
-def belief_in(gain: float) -> float:
-    """By how much a gain is more probably one than a loss, P(gain) - P(loss); 0 for a loss.
-
-    Args:
-        gain: in standard errors, which are taken to be normal.
-    """
-    return max(0.0, math.erf(gain / math.sqrt(2)))
-
-
 class Lifelong(TaskPPO):
     """PPO on the new beside cloning of stored behaviour, and a slow network.
 
@@ -112,8 +68,8 @@ class Lifelong(TaskPPO):
             from what it was before as it is believed to be better (`belief_in`); where it is not,
             it is rolled back. Without a control group, and in a segment's only part, everything is
             accepted.
-        trial: where there is a control group, the share of the rows in which, from a segment's
-            second part on, the slow network of now acts to be compared with it.
+        trial: where there is a control group, the share of the rows, at least one, in which, from
+            a segment's second part on, the slow network of now acts to be compared with it.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
             one, toward what the slow network would do there now; 0 keeps them as they were made.
 
@@ -181,8 +137,8 @@ class Lifelong(TaskPPO):
             return self.slow
         belief = belief_in(gain_of(*self._pay_by_parts().unbind(-1)))
         between = copy.deepcopy(self.before)
-        for parameter, learned in zip(between.parameters(), self.slow.parameters(), strict=True):
-            parameter.lerp_(learned, belief)
+        weights, learned = (tuple(network.parameters()) for network in (between, self.slow))
+        torch._foreach_lerp_(weights, learned, belief)
         return between
 
     def _pay_by_parts(self) -> Tensor:

@@ -7,17 +7,12 @@ import torch
 
 from lifelong_agent.experience import Observation
 from lifelong_agent.losses import mask_logits
+from selfplay.forgetting.appraisal import belief_in, gain_of, surprise_of
 from selfplay.forgetting.clear import Clear
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
 from selfplay.forgetting.learners import TaskPPO
 from selfplay.forgetting.lesions import Mlp, width_of_equal_size
-from selfplay.forgetting.lifelong import (
-    average_decay,
-    belief_in,
-    gain_of,
-    reconsolidated,
-    surprise_of,
-)
+from selfplay.forgetting.lifelong import average_decay, reconsolidated
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.methods import make_learner
 from selfplay.forgetting.unrolls import MET, cloning_loss, run_through
