@@ -8,7 +8,7 @@ is the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -136,6 +136,20 @@ class Episode:
 
     seat: Tensor
     ended: Tensor
+
+    @staticmethod
+    def of(episodes: Sequence[Episode]) -> Episode:
+        """All their rows, `side_by_side`."""
+        seats, endings = ([getattr(each, name) for each in episodes] for name in ("seat", "ended"))
+        return Episode(side_by_side(seats), side_by_side(endings))
+
+
+def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Put (T_i, N_i, ...) next to each other; the shorter ones go on with zeros: (T, N, ...)."""
+    longest = max(len(part) for part in parts)
+    return torch.cat(
+        [F.pad(part, (0, 0) * (part.dim() - 1) + (0, longest - len(part))) for part in parts], 1
+    )
 
 
 class Sum(nn.Module):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import is_vectorized_observation
 from torch import Tensor, nn
 
-from lifelong_agent.circuits import CircuitConfig, Circuits, Episode
+from lifelong_agent.circuits import CircuitConfig, Circuits, Episode, side_by_side
 from lifelong_agent.losses import mask_logits
 from lifelong_agent.observations import Converter
 from lifelong_agent.perception import EyesConfig, Percept, make_eyes
@@ -72,6 +73,24 @@ class Thought:
     percept: Percept
 
 
+class Stretch(NamedTuple):
+    """T decisions in N rows, which a network runs through.
+
+    Attributes:
+        frames: (T, N, C, H, W) uint8.
+        glances: (T, N, C, g, g) uint8, what `eyes.glance` made of them.
+        legal_actions: (T, N, A) bool.
+        states: (N, 2, S) float32, both seats' states at the start.
+        episode: seats and endings.
+    """
+
+    frames: Tensor
+    glances: Tensor
+    legal_actions: Tensor
+    states: Tensor
+    episode: Episode
+
+
 class DualStreamNetwork(nn.Module):
     """Frames to policy and value, one head for all games, without a task label."""
 
@@ -125,14 +144,7 @@ class DualStreamNetwork(nn.Module):
         states: Tensor,
         episode: Episode,
     ) -> tuple[Tensor, Tensor]:
-        """A rollout of T decisions in N rows, learning through time.
-
-        Args:
-            frames: (T, N, C, H, W) uint8.
-            glances: (T, N, C, g, g) uint8.
-            legal_actions: (T, N, A) bool.
-            states: (N, 2, S) float32, both seats' states at the start.
-            episode: seats and endings.
+        """Run through the parts of a `Stretch`, learning through time.
 
         Returns:
             (T, N, A) log-probabilities and (T, N) values.
@@ -141,6 +153,24 @@ class DualStreamNetwork(nn.Module):
         readings = percept.reading.view(*frames.shape[:2], -1)
         features = self.circuits.unroll(readings, states, episode)
         return self._heads(features, legal_actions)
+
+    def unroll_all(self, stretches: Sequence[Stretch]) -> list[tuple[Tensor, Tensor]]:
+        """What `unroll` makes of each of them, of whatever lengths, in one pass."""
+        if len(stretches) == 1:
+            return [self.unroll(*stretches[0])]
+        frames = torch.cat([stretch.frames.flatten(0, 1) for stretch in stretches])
+        glances = torch.cat([stretch.glances.flatten(0, 1) for stretch in stretches])
+        shapes = [stretch.frames.shape[:2] for stretch in stretches]
+        read = torch.split(self.eyes(frames, glances).reading, [each.numel() for each in shapes])
+        readings = [part.view(*shape, -1) for part, shape in zip(read, shapes, strict=True)]
+        states = torch.cat([stretch.states for stretch in stretches])
+        episodes = [stretch.episode for stretch in stretches]
+        features = self.circuits.unroll(side_by_side(readings), states, Episode.of(episodes))
+        rows = torch.split(features, [num_rows for _, num_rows in shapes], 1)
+        return [
+            self._heads(part[: len(stretch.frames)], stretch.legal_actions)
+            for part, stretch in zip(rows, stretches, strict=True)
+        ]
 
     def _heads(self, features: Tensor, legal_actions: Tensor) -> tuple[Tensor, Tensor]:
         log_probs = mask_logits(self.policy_head(features), legal_actions)

@@ -30,7 +30,7 @@ from lifelong_agent.experience import (
     VecEnvStream,
     of_rows,
 )
-from lifelong_agent.policy import Thought, sample
+from lifelong_agent.policy import Stretch, Thought, sample
 from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
@@ -285,12 +285,8 @@ class LifelongPPO(StreamAlgorithm):
         self, rollout: Rollout, rows: Tensor, advantages: Tensor, returns: Tensor
     ) -> dict[str, Tensor]:
         c = self.config
-        log_probs, value = self.policy.network.unroll(
-            of_rows(rollout.frames, rows),
-            of_rows(rollout.glances, rows),
-            rollout.legal_actions[:, rows],
-            self.start_states[rows],
-            Episode(rollout.seat[:, rows], rollout.ended[:, rows]),
+        (log_probs, value), *beside = self.policy.network.unroll_all(
+            [self._stretch(rollout, rows), *self._beside(rows)]
         )
         log_prob = log_probs.gather(-1, rollout.actions[:, rows, None])[..., 0]
         old_log_prob = rollout.log_prob[:, rows]
@@ -298,7 +294,7 @@ class LifelongPPO(StreamAlgorithm):
         critic = losses.value_loss(value, returns)
         entropy = losses.entropy(log_probs)
         gaze = self._gaze_loss(rollout, rows)
-        more = self._more_losses(log_probs, rows)
+        more = self._more_losses(log_probs, rows, *beside)
         loss = policy + c.value_weight * critic - c.entropy_weight * entropy + c.gaze_weight * gaze
         return more | {
             "loss": loss + sum(more.values()),
@@ -308,6 +304,16 @@ class LifelongPPO(StreamAlgorithm):
             "gaze_loss": gaze,
             "approx_kl": losses.approximate_kl(log_prob.detach(), old_log_prob),
         }
+
+    def _stretch(self, rollout: Rollout, rows: Tensor) -> Stretch:
+        """(M,) rows of the rollout."""
+        return Stretch(
+            of_rows(rollout.frames, rows),
+            of_rows(rollout.glances, rows),
+            rollout.legal_actions[:, rows],
+            self.start_states[rows],
+            Episode(rollout.seat[:, rows], rollout.ended[:, rows]),
+        )
 
     def _gaze_loss(self, rollout: Rollout, rows: Tensor) -> Tensor:
         """What the eyes fail to foresee, in one step of `GAZE_EVERY`.
@@ -325,12 +331,19 @@ class LifelongPPO(StreamAlgorithm):
         )  # fmt: skip
         return self.policy.network.eyes.anticipation(frames, glances, later, goes_on.flatten())
 
-    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+    def _beside(self, rows: Tensor) -> list[Stretch]:
+        """What else the network runs through with (M,) rows, for algorithms that build on this."""
+        return []
+
+    def _more_losses(
+        self, log_probs: Tensor, rows: Tensor, *beside: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
         """What else is to be made small, for algorithms that build on this one.
 
         Args:
             log_probs: (T, M, A) of the minibatch.
             rows: (M,) int64, its rows of the rollout.
+            beside: log-probabilities and values of each stretch that `_beside` gave.
         """
         return {}
 

@@ -132,7 +132,9 @@ class TaughtPPO(LifelongPPO):
             self.approved[t] = stream.ask(self.teachers)
         return super()._decide(t, stream, rollout)
 
-    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+    def _more_losses(
+        self, log_probs: Tensor, rows: Tensor, *beside: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
         if not self.lesson_weight:
             return {}
         lesson = lesson_loss(log_probs, self.approved[:, rows])

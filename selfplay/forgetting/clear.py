@@ -12,8 +12,16 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
+from lifelong_agent.policy import Stretch
 from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
-from selfplay.forgetting.unrolls import Unrolls, cloning_loss, cut_out, run_through, take_out
+from selfplay.forgetting.unrolls import (
+    Unrolls,
+    cloning_loss,
+    cut_out,
+    run_through,
+    stretch_of,
+    take_out,
+)
 
 
 def v_trace(
@@ -138,6 +146,7 @@ class Clear(TaskPPO):
     """
 
     reservoir: Reservoir
+    recalled: Unrolls  # what was drawn from it for the present minibatch
 
     def __init__(
         self,
@@ -175,9 +184,14 @@ class Clear(TaskPPO):
         chosen |= {name: part[:, rows].transpose(0, 1) for name, part in done.items()}
         return chosen | {"log_probs": log_probs.transpose(0, 1)}
 
-    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        old = self.reservoir.draw(len(rows))
-        now, values = run_through(self.policy.network, old)
+    def _beside(self, rows: Tensor) -> list[Stretch]:
+        self.recalled = self.reservoir.draw(len(rows))
+        return [stretch_of(self.recalled)]
+
+    def _more_losses(
+        self, log_probs: Tensor, rows: Tensor, *beside: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        (now, values), old = beside[0], self.recalled
         then = old["log_probs"].transpose(0, 1)
         actions = old["actions"].transpose(0, 1)[..., None]
         log_prob = now.gather(-1, actions)[..., 0]

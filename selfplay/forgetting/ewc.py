@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Rollout
 from lifelong_agent.policy import sample
 from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
@@ -56,7 +55,9 @@ class EWC(TaskPPO):
         self.stiffness: Named = {}
         super().__init__(*args, **kwargs)
 
-    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
+    def _more_losses(
+        self, log_probs: Tensor, rows: Tensor, *beside: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
         if not self.stiffness:
             return {}
         now = dict(self.policy.network.named_parameters())
@@ -81,21 +82,15 @@ class EWC(TaskPPO):
         named = dict(self.policy.network.named_parameters())
         total = {name: torch.zeros_like(weights) for name, weights in named.items()}
         for row in range(self.n_envs):
-            loss = self._row_likelihood(rollout, slice(row, row + 1))
+            loss = self._likelihood(rollout, torch.tensor([row], device=self.device))
             grads = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
             for name, grad in zip(named, grads, strict=True):
                 if grad is not None:
                     total[name] += grad.square()
         return {name: part / rollout.actions.numel() for name, part in total.items()}
 
-    def _row_likelihood(self, rollout: Rollout, row: slice) -> Tensor:
-        log_probs, values = self.policy.network.unroll(
-            rollout.frames[:, row],
-            rollout.glances[:, row],
-            rollout.legal_actions[:, row],
-            self.start_states[row],
-            Episode(rollout.seat[:, row], rollout.ended[:, row]),
-        )
+    def _likelihood(self, rollout: Rollout, rows: Tensor) -> Tensor:
+        log_probs, values = self.policy.network.unroll(*self._stretch(rollout, rows))
         actions = sample(log_probs.detach().flatten(0, 1), self.generator)
         likely = log_probs.flatten(0, 1).gather(1, actions[:, None])
         coin = torch.rand(values.shape, generator=self.generator, device=values.device) < 0.5

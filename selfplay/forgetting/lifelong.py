@@ -17,12 +17,19 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream
-from lifelong_agent.policy import DualStreamNetwork, Thought
+from lifelong_agent.policy import DualStreamNetwork, Stretch, Thought
 from selfplay.forgetting.appraisal import belief_in, gain_of, surprise_of
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
-from selfplay.forgetting.unrolls import cloning_loss, cut_out, run_through, take_out
+from selfplay.forgetting.unrolls import (
+    Unrolls,
+    cloning_loss,
+    cut_out,
+    run_through,
+    stretch_of,
+    take_out,
+)
 
 LABELLED_AT_A_TIME = 64  # unrolls
 SHORTEST_SPAN = 1e-6  # a share of the updates: over none of them there is no average
@@ -82,6 +89,7 @@ class Lifelong(TaskPPO):
     """
 
     slow: DualStreamNetwork
+    recalled: Unrolls  # what was drawn from the hippocampus for the present minibatch
 
     def __init__(
         self,
@@ -242,12 +250,17 @@ class Lifelong(TaskPPO):
 
     # Earlier segments are held.
 
-    def _more_losses(self, log_probs: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        num = round(self.replay * log_probs.shape[0] * len(rows) / self.unroll)
-        old = self.memories.draw(max(1, num))
-        if not old:
+    def _beside(self, rows: Tensor) -> list[Stretch]:
+        num = round(self.replay * self.config.num_steps * len(rows) / self.unroll)
+        self.recalled = self.memories.draw(max(1, num))
+        return [stretch_of(self.recalled)] if self.recalled else []
+
+    def _more_losses(
+        self, log_probs: Tensor, rows: Tensor, *beside: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        if not beside:
             return {}
-        now, values = run_through(self.policy.network, old)
+        (now, values), old = beside[0], self.recalled
         strayed = (values - old["value"].T).square().mean()
         then = old["log_probs"].transpose(0, 1)
         return {

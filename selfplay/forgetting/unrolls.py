@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lifelong_agent.circuits import Episode
 from lifelong_agent.experience import Rollout, picked
-from lifelong_agent.policy import DualStreamNetwork
+from lifelong_agent.policy import DualStreamNetwork, Stretch
 
 Unrolls = dict[str, Tensor]
 """K unrolls by the names of their parts: (K, T, ...) each, and `states`, (K, 2, S), before them."""
@@ -35,18 +35,20 @@ def cut_out(rollout: Rollout, rows: Tensor, starts: Tensor, length: int) -> Unro
     return {name: picked(getattr(rollout, name), steps, rows[:, None]) for name in MET}
 
 
+def stretch_of(unrolls: Unrolls) -> Stretch:
+    """K unrolls as a network runs through them, (T, K, ...) each."""
+    steps = {name: unrolls[name].transpose(0, 1) for name in MET}
+    episode = Episode(steps.pop("seat"), steps.pop("ended"))
+    return Stretch(**steps, states=unrolls["states"], episode=episode)
+
+
 def run_through(network: DualStreamNetwork, unrolls: Unrolls) -> tuple[Tensor, Tensor]:
     """What a network makes of K unrolls now.
 
     Returns:
         (T, K, A) log-probabilities and (T, K) values.
     """
-    steps = {name: unrolls[name].transpose(0, 1) for name in MET}
-    episode = Episode(steps["seat"], steps["ended"])
-    log_probs, values = network.unroll(
-        steps["frames"], steps["glances"], steps["legal_actions"], unrolls["states"], episode
-    )
-    return log_probs, values
+    return network.unroll(*stretch_of(unrolls))
 
 
 def cloning_loss(old_log_probs: Tensor, log_probs: Tensor) -> Tensor:

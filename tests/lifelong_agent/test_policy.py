@@ -5,7 +5,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from lifelong_agent.policy import DualStreamPolicy
+from lifelong_agent.circuits import Episode
+from lifelong_agent.policy import DualStreamPolicy, Stretch
 from tests.lifelong_agent.probes import BRIGHT, DARK, GREY, SHAPE, SMALL, screen
 
 SCREENS = np.stack([screen(b) for b in (DARK, GREY, BRIGHT)])
@@ -62,3 +63,32 @@ def test_channels_may_come_last_when_acting(policy):
 def test_a_screen_of_another_shape_is_refused(policy):
     with pytest.raises(ValueError, match="shape"):
         policy.predict(np.zeros((3, 8, 8), np.uint8))
+
+
+def stretch_of(network, length, num_rows):
+    """Random screens, seats and endings."""
+    frames = torch.randint(256, (length, num_rows, *SHAPE), dtype=torch.uint8)
+    glances = network.eyes.glance(frames.flatten(0, 1)).unflatten(0, (length, num_rows))
+    legal = torch.rand(length, num_rows, 4) < 0.7
+    legal[..., 0] = True
+    states = torch.randn(num_rows, 2, network.state_size)
+    seat, ended = torch.randint(2, (length, num_rows)), torch.rand(length, num_rows) < 0.2
+    return Stretch(frames, glances, legal, states, Episode(seat, ended))
+
+
+@pytest.mark.parametrize("shapes", [[(5, 3)], [(5, 3), (2, 4)], [(2, 4), (5, 3), (3, 1)]])
+def test_stretches_are_run_through_together_as_one_by_one(policy, shapes):
+    network = policy.network
+    stretches = [stretch_of(network, *shape) for shape in shapes]
+
+    def results(unroll):
+        network.zero_grad()
+        found = unroll()
+        sum(
+            log_probs[..., 0].sum() + values.square().sum() for log_probs, values in found
+        ).backward()
+        return found, [part.grad.clone() for part in network.parameters() if part.grad is not None]
+
+    together = results(lambda: network.unroll_all(stretches))
+    apart = results(lambda: [network.unroll(*stretch) for stretch in stretches])
+    torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
