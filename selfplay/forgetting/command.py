@@ -19,7 +19,8 @@ class Forgetting(Options):
     """How much do methods forget when the task changes? The same call goes on where it stopped.
 
     Calls for different methods or seeds can share a folder, also at the same time once the
-    constants are there (--methods none); a last call for all of them gathers the results.
+    constants are there (--methods none). The results hold every method that was asked for in the
+    folder and is complete on the seeds of the last call.
     """
 
     suite: str = "quick"
@@ -56,12 +57,22 @@ class Forgetting(Options):
             suite = suite.reversed()
         out = self.out or Path("runs") / f"forgetting-{folder_name(self.suite)}"
         methods = () if self.methods == "none" else split_methods(self.methods)
+        if not methods and self.methods != "none":
+            raise ValueError("name at least one method, or none for the constants only")
         seeds = range(self.seed, self.seed + self.seeds)
         evaluation = Evaluation(suite, methods, seeds, out, checked_device(self.device))
         with progress_bar("forgetting", evaluation.num_decisions, "decisions") as tell:
             results = evaluation.run(tell)
-        write_report(results, out / "report.html")
+        table = text_table(results)
         console = Console()
-        console.print(text_table(results))
-        console.print(f"results: {out / 'results.json'}, {out / 'report.html'}")
+        console.width = max(console.width, console.measure(table).maximum)  # names are not cut
+        console.print(table)
+        if methods:
+            write_report(results, out / "report.html")
+            console.print(f"results: {out / 'results.json'}, {out / 'report.html'}")
+        else:
+            console.print(f"constants: {out / 'normalisation.json'}")
+        if evaluation.left_out:
+            names = ", ".join(evaluation.left_out)
+            console.print(f"left out, since not complete on these seeds: {names}")
         write_json(self.json, results.to_json())

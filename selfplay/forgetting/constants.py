@@ -7,6 +7,7 @@ other terms (fewer steps, other environments) a run measures its own, and keeps 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from selfplay.forgetting.runner import Record
 from selfplay.forgetting.suites import GYM, SUITES, Suite, find_suite
 
 PUBLISHED = Path(__file__).parent.parent / "data"
+BY_EVALUATE = "selfplay.forgetting.evaluate(...), from Python"
 RANDOM_GAMES = 4  # times as many for a random player, which costs little
 
 
@@ -66,10 +68,10 @@ class Constants:
 
     def _check(self, random: Array, single: Array) -> None:
         for name, low, high in zip(self.tasks, random, single, strict=True):
-            if high <= low:
+            if not high > low:
                 raise ValueError(
                     f"the task {name} was not learned alone ({high:.3f}, a random player has "
-                    f"{low:.3f}): give it more steps"
+                    f"{low:.3f}): give it more steps, in another folder"
                 )
 
     def scratch_areas(self) -> Array:
@@ -109,33 +111,52 @@ def constants_of(
 ) -> Constants:
     """Constants out of runs of `scratch`, one for each seed."""
     curves = np.mean([record.curves for record in scratch], axis=0)
-    command = (
-        f"python -m selfplay forgetting --suite {suite.name} --methods none --seeds {len(seeds)}"
-    )
-    if seeds[0]:
-        command += f" --seed {seeds[0]}"
-    is_gym = suite.name.startswith(GYM)
-    declared = find_suite(suite.name) if is_gym else SUITES.get(suite.name, suite)
-    for term in ("steps", "start"):
-        if getattr(suite, term) != getattr(declared, term):
-            command += f" --{term} {getattr(suite, term)}"
     return Constants(
         tasks=tuple(task.name for task in suite.columns),
         random=random,
         curves=tuple(tuple(float(x) for x in curve) for curve in curves),
         seeds=seeds,
-        command=command,
+        command=command_of(suite, seeds),
     )
 
 
+def command_of(suite: Suite, seeds: tuple[int, ...]) -> str:
+    """The command that measures the constants of a suite, or says that there is none."""
+    is_gym = suite.name.startswith(GYM)
+    declared = find_suite(suite.name) if is_gym else SUITES.get(suite.name)
+    in_a_row = seeds == tuple(range(seeds[0], seeds[0] + len(seeds)))
+    if declared is None or not in_a_row:
+        return BY_EVALUATE
+    command = (
+        f"python -m selfplay forgetting --suite {suite.name} --methods none --seeds {len(seeds)}"
+    )
+    if seeds[0]:
+        command += f" --seed {seeds[0]}"
+    changes: dict[str, Any] = {}
+    for term in ("steps", "start"):
+        if getattr(suite, term) != getattr(declared, term):
+            changes[term] = getattr(suite, term)
+            command += f" --{term} {changes[term]}"
+    if "start" in changes:
+        declared = declared.starting_from(changes.pop("start"))
+    declared = replace(declared, order=(), **changes)
+    return command if _terms(declared) == _terms(suite) else BY_EVALUATE
+
+
 def read_constants(suite: Suite, folder: Path, *, published: bool = True) -> Constants | None:
-    """Published constants of these very terms, else those that were measured in `folder`."""
-    places = (PUBLISHED / f"forgetting-{suite.name}.json",) if published else ()
-    for path in (*places, folder / "normalisation.json"):
+    """Constants of these very terms that were measured in `folder`, else published ones.
+
+    Raises:
+        ValueError: in one line, for a damaged file.
+    """
+    places = [folder / "normalisation.json"]
+    if published and re.fullmatch(r"\w+", suite.name):
+        places.append(PUBLISHED / f"forgetting-{suite.name}.json")
+    for path in places:
         if path.is_file():
             values = read_json(path)
             if values.get("terms") == _terms(suite):
-                return _constants_from(values, path)
+                return _constants_from(values, path, suite)
     return None
 
 
@@ -146,12 +167,19 @@ def write_constants(constants: Constants, suite: Suite, folder: Path) -> None:
     write_atomically(folder / "normalisation.json", text.encode())
 
 
-def _constants_from(values: dict[str, Any], path: Path) -> Constants:
+def _constants_from(values: dict[str, Any], path: Path, suite: Suite) -> Constants:
+    names = tuple(task.name for task in suite.columns)
     try:
         fields = dict(values["constants"], source=path.name)
-        fields["curves"] = tuple(tuple(curve) for curve in fields["curves"])
-        for name in ("tasks", "random", "seeds"):
-            fields[name] = tuple(fields[name])
+        random, curves = (np.array(fields[each], dtype=float) for each in ("random", "curves"))
+        if (tuple(fields["tasks"]), random.shape) != (names, (len(names),)):
+            raise ValueError(f"they are not those of {', '.join(names)}")
+        if curves.shape != (len(names), suite.parts):
+            raise ValueError(f"a curve has {suite.parts} points")
+        if not (np.isfinite(random).all() and np.isfinite(curves).all()):
+            raise ValueError("a number is not finite")
+        fields |= {"tasks": names, "random": tuple(random.tolist())}
+        fields |= {"curves": tuple(map(tuple, curves.tolist())), "seeds": tuple(fields["seeds"])}
         return Constants(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no constants: {error}") from None

@@ -3,7 +3,7 @@
 FOLDER/suite.json           whose results these are
 FOLDER/normalisation.json   constants, if they had to be measured
 FOLDER/METHOD/seed-K/       the run's record and, while it goes on, its learner
-FOLDER/results.json, report.html
+FOLDER/results.json, report.html   of all methods that were asked for so far
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from selfplay.forgetting.results import MethodResults, Results
 from selfplay.forgetting.runner import Record, Run
 from selfplay.forgetting.suites import Suite, check_suite, find_suite
 
-VERSION = 6
+VERSION = 7
 Progress = Callable[[int, str], None]
 
 
@@ -64,17 +64,23 @@ class Evaluation:
     ) -> None:
         self.suite = find_suite(suite) if isinstance(suite, str) else suite
         self.seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-        self.methods, self.out, self.device = tuple(methods), out, torch.device(device)
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds must be different whole numbers from 0 on: {self.seeds}")
+        if isinstance(methods, str):
+            raise ValueError(f"methods must be a sequence of names, not the text {methods!r}")
+        self.methods, self.out = tuple(dict.fromkeys(methods)), Path(out)
+        self.device = torch.device(device)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must be different, at least one: {list(self.seeds)}")
+        if not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
+            raise ValueError(f"seeds must be whole numbers from 0 to 2**32 - 1: {list(self.seeds)}")
         check_suite(self.suite)
         spaces_of(self.suite)  # complains of an environment that cannot be made
         self.in_sequence = {
             name: make_learner(name, self.suite, 0, self.device).in_sequence
-            for name in dict.fromkeys(self.methods)
+            for name in self.methods
         }
-        claim_folder(out, self.suite)
-        self.constants = read_constants(self.suite, out, published=bool(self.methods))
+        self.left_out: list[str] = []
+        claim_folder(self.out, self.suite)
+        self.constants = read_constants(self.suite, self.out, published=bool(self.methods))
         if self.constants and not self.methods and self.constants.seeds != self.seeds:
             self.constants = None  # they are what is asked for, of these seeds
 
@@ -117,7 +123,10 @@ class Evaluation:
         return sum(run.num_parts * run.suite.part_steps for run in runs)
 
     def run(self, tell: Progress = lambda _done, _word: None) -> Results:
-        """Do what is left, and write results.json.
+        """Do what is left, and write results.json, with the methods that were in it before.
+
+        Those of them that are not complete on these seeds are `left_out`. Without methods there is
+        nothing but constants, and what was written before stays.
 
         Args:
             tell: hears after each part how many decisions are done in all, and of what.
@@ -140,9 +149,29 @@ class Evaluation:
             )
             for name, in_sequence in self.in_sequence.items()
         }
+        methods |= self._reported_before(set(methods), constants)
         results = Results(self.suite, self.seeds, constants, methods, VERSION)
-        _write_json(self.out / "results.json", results.to_json())
+        if methods:
+            _write_json(self.out / "results.json", results.to_json())
         return results
+
+    def _reported_before(self, now: set[str], constants: Constants) -> dict[str, MethodResults]:
+        """Methods of earlier results in the folder that are complete on these seeds, too."""
+        path, found = self.out / "results.json", {}
+        names = list(read_json(path).get("methods", {})) if self.methods and path.exists() else []
+        for name in names:
+            runs = self.runs_of(name)
+            if name in now:
+                continue
+            if all(run.is_complete for run in runs):
+                learner = make_learner(name, self.suite, 0, self.device)
+                records = tuple(run.recorded() for run in runs)
+                found[name] = MethodResults(
+                    name, self.suite, constants, records, learner.in_sequence
+                )
+            else:
+                self.left_out.append(name)
+        return found
 
     def _constants_from(self, scratch: tuple[Record, ...]) -> Constants:
         if self.constants is None:
@@ -199,9 +228,14 @@ def claim_folder(folder: Path, suite: Suite) -> None:
     if path.exists():
         _check_claim(folder, read_json(path), claim)
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
         raise ValueError(f"{folder} holds something else than results: choose another folder")
     _write_json(path, claim)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether it is not what is left of a claim that was being written."""
+    return path.name != "suite.json.partial"
 
 
 def _check_claim(folder: Path, found: dict[str, Any], claim: dict[str, Any]) -> None:

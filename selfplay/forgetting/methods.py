@@ -74,7 +74,7 @@ def make_learner(name: str, suite: Suite, seed: int, device: torch.device) -> Le
     try:
         return find_method(name)(suite, seed, device)
     except TypeError as error:
-        raise ValueError(f"the method {name!r} cannot be made: {error}") from None
+        raise ValueError(f"the method {name!r} cannot be made: {error}") from error
 
 
 def _parse(name: str) -> tuple[str, dict[str, Any]]:

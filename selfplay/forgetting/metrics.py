@@ -110,7 +110,8 @@ def bootstrap_ci95(values: Array, seed: int = 0) -> tuple[float, float]:
     """The percentile bootstrap interval of the mean over seeds; NaN of fewer than two.
 
     The 2.5th and 97.5th percentile of the means of 10,000 samples of the values, each as large and
-    drawn with replacement.
+    drawn with replacement. Of few values it is narrower than it says: of normal ones it holds the
+    true mean in 50% of cases with 2, 75% with 3, 84% with 5, 89% with 10.
 
     Source: Efron (1979), doi:10.1214/aos/1176344552.
     """

@@ -25,15 +25,17 @@ METRICS = ("average_performance", *SEQUENTIAL)
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over seeds and its bootstrap 95% interval; NaN where there is none."""
+    """A mean over the seeds that have a value, and its bootstrap 95% interval; else NaN."""
 
     mean: float
     ci95: tuple[float, float]
 
     @staticmethod
     def of(values: Array) -> Figure:
-        """Of one value for each seed."""
-        return Figure(float(values.mean()), metrics.bootstrap_ci95(values))
+        """Of one value for each seed, NaN where it has none."""
+        known = values[~np.isnan(values)]
+        mean = float(known.mean()) if len(known) else float("nan")
+        return Figure(mean, metrics.bootstrap_ci95(known))
 
     def to_json(self) -> dict[str, Any]:
         """NaN becomes null."""

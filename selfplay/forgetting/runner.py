@@ -80,10 +80,15 @@ class Run:
         Raises:
             ValueError: in one line, for damaged files.
         """
-        if not (self.folder / f"{STEM}.safetensors").exists():
-            return Record()
         path = self.folder / f"{STEM}.json"
+        if not (path.exists() or path.with_suffix(".safetensors").exists()):
+            return Record()
         return _record_of(read_pair(self.folder, STEM)[0], path)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.recorded().parts_done() == self.num_parts
 
     def complete(self, tell: Tell = lambda _: None) -> Record:
         """Do what is left of the run.

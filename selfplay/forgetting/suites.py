@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium
 
@@ -124,7 +125,7 @@ class Suite:
     @property
     def columns(self) -> tuple[Task, ...]:
         """The tasks of R's columns: trained, then held out."""
-        return self.tasks + self.held_out
+        return (*self.tasks, *self.held_out)
 
     def num_games(self, task: Task) -> int:
         """Games for one score of a task; even."""
@@ -346,18 +347,37 @@ def _register_tasks(suite: Suite) -> None:
 
 def check_suite(suite: Suite) -> None:
     """Raise `ValueError`, in one line, for terms that make no sense."""
+    if not suite.tasks or not all(isinstance(task, Task) for task in suite.columns):
+        raise ValueError(f"the tasks of {suite.name} must be a tuple of at least one Task")
     names = [task.name for task in suite.columns]
     if len(set(names)) != len(names):
         raise ValueError(f"the tasks of {suite.name} must have different names: {names}")
     if set(suite.segments) != set(range(len(suite.tasks))):
         raise ValueError(f"the order of {suite.name} must hold every task: {suite.segments}")
-    if min(suite.steps, suite.parts, suite.num_rows, suite.rollout_steps) < 1:
-        raise ValueError(f"steps, parts, rows and rollouts of {suite.name} must be positive")
+    _check_numbers(suite)
     if suite.games % 2 or min(map(suite.num_games, suite.columns)) < 2:
         raise ValueError(f"the games for a score must be even, at least 2: {suite.games}")
     if len({task.is_game for task in suite.columns}) > 1:
         raise ValueError(f"{suite.name} mixes the project's games with Gymnasium environments")
     for task in suite.columns:
-        if task.is_game:
-            envs.make(task.game, **dict(task.options))
-            make_scripted(task.opponent)
+        _check_task(task)
+
+
+def _check_numbers(suite: Suite) -> None:
+    for name in ("steps", "parts", "num_rows", "rollout_steps", "epochs", "minibatches"):
+        count = getattr(suite, name)
+        if not (isinstance(count, int) and count > 0):
+            raise ValueError(f"{name} must be a whole number from 1 on, not {count!r}")
+    for name in ("learning_rate", "entropy_weight", "least_deviation"):
+        if not 0 <= getattr(suite, name) < math.inf:
+            raise ValueError(f"{name} must be a number from 0 on, not {getattr(suite, name)!r}")
+
+
+def _check_task(task: Task) -> None:
+    if task.measure not in get_args(Measure):
+        raise ValueError(f"a measure is one of {get_args(Measure)}, not {task.measure!r}")
+    if not isinstance(task.options, tuple):
+        raise ValueError(f"the options of {task.name} must be a tuple of pairs")
+    if task.is_game:
+        envs.make(task.game, **dict(task.options))
+        make_scripted(task.opponent)

@@ -12,6 +12,7 @@ import torch
 from lifelong_agent.weights import flatten
 from selfplay.__main__ import main
 from selfplay.forgetting import Evaluation, evaluate, find_suite
+from selfplay.forgetting import constants as constants_module
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
 from selfplay.forgetting.evaluation import VERSION
@@ -246,6 +247,73 @@ def test_a_task_that_nobody_learned_stops_the_evaluation_before_the_work(tmp_pat
     assert not (out / "finetune").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("random", ["a", "b"], "could not convert"),
+        ("random", [0.1], "not those of tron, tron:wrap"),
+        ("random", [float("nan"), 0.1], "a number is not finite"),
+        ("random", [None, 0.1], "a number is not finite"),
+        ("curves", [[], []], "a curve has 2 points"),
+        ("tasks", ["tron", "tron:fog"], "not those of tron, tron:wrap"),
+    ],
+)
+def test_damaged_constants_are_named(name, value, complaint, tmp_path):
+    publish(tmp_path)
+    path = tmp_path / "normalisation.json"
+    values = json.loads(path.read_text())
+    values["constants"][name] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=rf"normalisation\.json holds no constants: .*{complaint}"):
+        read_constants(TINY, tmp_path)
+
+
+def test_constants_that_a_folder_measured_go_before_published_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants_module, "PUBLISHED", tmp_path)
+    publish(tmp_path / "out")
+    (tmp_path / "forgetting-tiny.json").write_bytes(
+        (tmp_path / "out" / "normalisation.json").read_bytes()
+    )
+    assert read_constants(TINY, tmp_path / "out").source == "normalisation.json"
+    assert read_constants(TINY, tmp_path / "new").source == "forgetting-tiny.json"
+
+
+def test_a_later_call_keeps_the_methods_of_the_results(tmp_path):
+    out = tmp_path / "out"
+    first = evaluated(out, "finetune", "ewc")
+    again = evaluated(out, "clear")
+    assert list(again.methods) == ["clear", "finetune", "ewc"]
+    assert outcome(again, "ewc") == outcome(first, "ewc")
+    written = (out / "results.json").read_bytes()
+    evaluated(out)
+    assert (out / "results.json").read_bytes() == written, "constants alone leave results alone"
+    evaluation = Evaluation(SHORT, ("ewc",), 2, out)
+    assert list(evaluation.run().methods) == ["ewc"]
+    assert evaluation.left_out == ["clear", "finetune"]
+
+
+def test_methods_may_be_of_any_sequence_but_no_text_and_the_folder_may_be_a_text(tmp_path):
+    with pytest.raises(ValueError, match="not the text 'finetune'"):
+        Evaluation(TINY, "finetune", 1, tmp_path / "out")
+    assert Evaluation(TINY, ["ewc", "ewc"], 1, str(tmp_path / "out")).methods == ("ewc",)
+
+
+def test_a_claim_that_was_killed_while_it_was_written_is_made_again(tmp_path):
+    (tmp_path / "suite.json.partial").write_text('{"versi')
+    Evaluation(TINY, (), 1, tmp_path)
+    assert (tmp_path / "suite.json").exists()
+
+
+def test_a_record_without_its_tensors_is_not_written_over(tmp_path):
+    evaluated(tmp_path / "out", "finetune")
+    folder = tmp_path / "out" / "finetune" / "seed-0"
+    (folder / "run.safetensors").unlink()
+    record = (folder / "run.json").read_bytes()
+    with pytest.raises(ValueError, match=r"run\.safetensors"):
+        evaluated(tmp_path / "out", "finetune")
+    assert (folder / "run.json").read_bytes() == record
+
+
 def test_a_folder_belongs_to_one_suite_on_one_set_of_terms(tmp_path):
     out = tmp_path / "out"
     Evaluation(TINY, (), 1, out)
@@ -313,8 +381,10 @@ def test_the_command_writes_a_report_of_one_piece(finished, tmp_path, monkeypatc
         (["--suite", "gym:Pendulum-v1"], "needs Discrete actions"),
         (["--methods", "lifelong(unroll=0)"], "unroll must be a whole number from 1 on, not 0"),
         (["--seeds", "0"], "the number of seeds must be at least 1, not 0"),
-        (["--seed", "-3"], "whole numbers from 0 on"),
-        (["--steps", "0"], "must be positive"),
+        (["--seed", "-3"], "whole numbers from 0 to 2**32 - 1"),
+        (["--seed", "5000000000"], "whole numbers from 0 to 2**32 - 1"),
+        (["--methods", ","], "name at least one method, or none"),
+        (["--steps", "0"], "steps must be a whole number from 1 on, not 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, complaint, tmp_path, capsys):

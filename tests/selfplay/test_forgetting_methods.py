@@ -224,6 +224,52 @@ def test_methods_learn_gymnasium_environments_too(name):
     assert -30 <= score(suite, tasks[1], learner.actor(1), CPU) <= 0
 
 
+def test_an_action_beyond_an_environments_own_is_scored_as_it_was_trained(monkeypatch):
+    """Once it became one by chance: who held the pole by actions 1 and 2 scored like chance."""
+    tasks = tuple(Task(f"{kind}-v1", "", "return", longest=99) for kind in ("CartPole", "Acrobot"))
+    suite = dataclasses.replace(TINY, tasks=tasks)
+    learner = make_learner("stable_baselines3:A2C", suite, 0, CPU)
+
+    def held_by(left):
+        def predict(obs, state=None, *_, **__):
+            return np.where(obs[:, 2] + obs[:, 3] > 0, 1, left), state
+
+        monkeypatch.setattr(learner.algorithm, "predict", predict)
+        return score(suite, tasks[0], learner.actor(0), CPU)
+
+    assert held_by(left=2) == held_by(left=0) == 99
+
+
+def test_exploration_runs_once_over_the_whole_sequence_not_over_each_part():
+    learner = learner_of(
+        "stable_baselines3:DQN(policy='MlpPolicy',buffer_size=64,exploration_fraction=1.0)"
+    )
+    rates = []
+    for part in range(4):
+        learner.learn(part // 2, part)
+        rates.append(learner.algorithm.exploration_rate)
+    expected = [0.05 + 0.95 * left for left in (0.75, 0.5, 0.25, 0.0)]
+    assert rates == pytest.approx(expected, abs=0.01)
+
+
+def test_the_projects_own_algorithm_can_be_a_peer():
+    name = "lifelong_agent:LifelongPPO"
+    tasks = tuple(Task(f"{kind}-v1", "", "return", longest=30) for kind in ("CartPole", "Acrobot"))
+    learners = [
+        make_learner(name, dataclasses.replace(TINY, tasks=tasks), seed, CPU) for seed in (0, 1)
+    ]
+    learners[0].learn(0, 1)
+    learners[1].load_state_dict(learners[0].state_dict())
+    for learner in learners:
+        learner.learn(1, 2)
+    first, second = (
+        torch.cat([p.detach().flatten() for p in learner.algorithm.policy.parameters()])
+        for learner in learners
+    )
+    assert torch.equal(first, second)
+    assert learners[0].algorithm.num_timesteps == 2 * TINY.part_steps
+
+
 class ShrinkingPPO(TaskPPO):
     """The example of docs/forgetting.md, with a stronger pull."""
 
@@ -279,6 +325,7 @@ def test_methods_are_not_split_inside_nested_brackets():
     [
         ("rehearsal", "unknown method 'rehearsal': known are finetune, ewc, clear"),
         ("no_such_module:PPO", "unknown method 'no_such_module:PPO': No module"),
+        (":PPO", "unknown method ':PPO'"),
         ("stable_baselines3:PPPO", "has no Stable-Baselines3 algorithm 'PPPO'"),
         ("collections:OrderedDict", "has no Stable-Baselines3 algorithm 'OrderedDict'"),
         ("ewc(5)", "written knob=value"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from selfplay.forgetting import metrics
+from selfplay.forgetting.results import Figure
 
 # Rows are segments, columns tasks; trained in the order 0, 1, 2.
 R = np.array(
@@ -123,3 +124,9 @@ def test_no_metric_changes_what_it_is_given():
     ):  # fmt: skip
         metric(R, ORDER)
     assert (before == R).all()
+
+
+def test_a_seed_without_a_value_leaves_the_mean_of_the_others():
+    assert Figure.of(np.array([0.9, np.nan, 0.7])).mean == pytest.approx(0.8)
+    assert Figure.of(np.array([0.9, np.nan])).to_text() == "0.90"
+    assert Figure.of(np.array([np.nan, np.nan])).to_text() == "-"

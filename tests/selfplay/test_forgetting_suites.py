@@ -11,7 +11,13 @@ from gymnasium import spaces
 import envs
 from lifelong_agent.weights import read_json
 from selfplay.__main__ import main
-from selfplay.forgetting.constants import PUBLISHED, constants_of, read_constants
+from selfplay.forgetting.constants import (
+    BY_EVALUATE,
+    PUBLISHED,
+    command_of,
+    constants_of,
+    read_constants,
+)
 from selfplay.forgetting.evaluation import Evaluation
 from selfplay.forgetting.gym_tasks import Alike, common_spaces, make_vec_env
 from selfplay.forgetting.practice import (
@@ -87,7 +93,7 @@ def test_without_methods_constants_are_measured_anew_published_or_not(tmp_path):
 
 
 def test_constants_name_the_command_that_measured_them_with_other_terms_than_the_suites_own():
-    suite = dataclasses.replace(SUITES["tron"], steps=100, start=SHIPPED)
+    suite = dataclasses.replace(SUITES["tron"], steps=100).starting_from(SHIPPED)
     nothing = Record(curves=[[1.0]])
     said = [constants_of(each, (0.0,), [nothing], (0,)).command for each in (suite, SUITES["tron"])]
     assert said[0] == f"{said[1]} --steps 100 --start shipped"
@@ -99,6 +105,19 @@ def test_constants_name_the_first_seed_and_the_steps_of_any_suite():
     called = "python -m selfplay forgetting --suite gym:CartPole-v1 --methods none --seeds 2"
     said = constants_of(suite, (0.0,), [nothing, nothing], (3, 4)).command
     assert said == f"{called} --seed 3 --steps 100"
+
+
+@pytest.mark.parametrize(
+    ("suite", "seeds"),
+    [
+        (dataclasses.replace(SUITES["tron"], name="mine"), (0,)),
+        (dataclasses.replace(SUITES["tron"], epochs=3), (0,)),
+        (SUITES["tron"], (1, 0)),
+        (SUITES["tron"], (2, 5)),
+    ],
+)
+def test_where_no_command_measures_the_constants_none_is_named(suite, seeds):
+    assert command_of(suite, seeds) == BY_EVALUATE
 
 
 def test_quick_fits_into_ten_minutes_for_two_methods():
@@ -143,7 +162,14 @@ def test_the_order_can_be_reversed():
         ({"order": (0, 0)}, "must hold every task"),
         ({"order": (0, 1, 2)}, "must hold every task"),
         ({"games": 3}, "must be even"),
-        ({"parts": 0}, "must be positive"),
+        ({"parts": 0}, "parts must be a whole number from 1 on, not 0"),
+        ({"steps": 2048.5}, "steps must be a whole number from 1 on, not 2048.5"),
+        ({"epochs": 0}, "epochs must be a whole number from 1 on, not 0"),
+        ({"entropy_weight": -1.0}, "entropy_weight must be a number from 0 on, not -1.0"),
+        ({"tasks": ()}, "a tuple of at least one Task"),
+        ({"tasks": ("tron",)}, "a tuple of at least one Task"),
+        ({"tasks": (Task("tron", "random", "wins"),)}, "a measure is one of .* not 'wins'"),
+        ({"tasks": (Task("tron", "random", options={}),)}, "must be a tuple of pairs"),
         ({"tasks": (Task("tron:wrap+ice", "random"),)}, "unknown modifier 'ice'"),
         ({"tasks": (Task("tron", "nobody"),)}, "unknown player 'nobody'"),
         ({"held_out": (Task("CartPole-v1", "", "return"),)}, "mixes the project's games"),
