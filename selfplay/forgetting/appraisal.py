@@ -1,4 +1,4 @@
-"""What a segment tells of itself: a surprise at its beginning, a gain at its end."""
+"""What a segment tells of itself: a surprise at its beginning, in a trial a gain at its end."""
 
 from __future__ import annotations
 
@@ -51,3 +51,70 @@ def belief_in(gain: float) -> float:
         gain: in standard errors, which are taken to be normal.
     """
     return max(0.0, math.erf(gain / math.sqrt(2)))
+
+
+class Trial:
+    """What learning has brought, by what is paid in rows in which others act than the learner.
+
+    A control group goes on as before, in the last rows; in the rows beside them, from a segment's
+    second part on, acts what has been learned so far.
+
+    Args:
+        control: share of the rows, rounded down, of the control group; without one there is no
+            trial, and everything is believed.
+        tried: share of the rows, at least one, of what is tried.
+    """
+
+    def __init__(self, control: float, tried: float) -> None:
+        self.control, self.tried = control, tried
+        self.num_rows = 0
+        self.pay: list[list[Tensor]] = []  # (2,) of each rollout: tried, control; part by part
+
+    def begin_part(self, num_rows: int) -> None:
+        """Games begin anew."""
+        self.num_rows = num_rows
+        self.pay.append([])
+
+    def begin_segment(self) -> None:
+        """What was paid before is forgotten."""
+        self.pay = []
+
+    @property
+    def has_control(self) -> bool:
+        """Whether there is a control group."""
+        return int(self.control * self.num_rows) > 0
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether what has been learned acts, too."""
+        return self.has_control and len(self.pay) > 1
+
+    @property
+    def control_rows(self) -> slice:
+        """The rows of the control group."""
+        return slice(self.num_rows - int(self.control * self.num_rows), self.num_rows)
+
+    @property
+    def tried_rows(self) -> slice:
+        """The rows of what is tried."""
+        end = self.control_rows.start
+        return slice(end - max(1, int(self.tried * self.num_rows)), end)
+
+    def note(self, paid: Tensor) -> None:
+        """Note what was paid in a rollout: (N,), the mean over its decisions."""
+        if self.has_control:
+            groups = (paid[self.tried_rows], paid[self.control_rows])
+            self.pay[-1].append(torch.stack([group.mean() for group in groups]))
+
+    def belief(self) -> float:
+        """How far what was learned is believed in, from 0 to 1; all of it without a trial."""
+        return belief_in(gain_of(*self.by_parts().unbind(-1))) if self.is_tried else 1.0
+
+    def by_parts(self) -> Tensor:
+        """(P, K, 2) what was paid; it can be given back to `take_up`."""
+        parts = [torch.stack(part) for part in self.pay if part]
+        return torch.stack(parts) if parts else torch.zeros(0, 0, 2)
+
+    def take_up(self, pay: Tensor) -> None:
+        """Go on from what `by_parts` gave."""
+        self.pay = [list(part) for part in pay]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream
 from lifelong_agent.policy import DualStreamNetwork, Stretch, Thought
-from selfplay.forgetting.appraisal import belief_in, gain_of, surprise_of
+from selfplay.forgetting.appraisal import Trial, surprise_of
 from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
@@ -126,9 +126,8 @@ class Lifelong(TaskPPO):
         self.policy_cloning, self.value_cloning = policy_cloning, value_cloning
         self.span, self.reconsolidation = span, reconsolidation
         self.surprise, self.soften, self.alert = surprise, soften, alert
-        self.control, self.trial = control, trial
+        self.trial = Trial(control, trial)
         self.updates, self.is_new, self.is_alert = 0, False, False
-        self.pay: list[list[Tensor]] = []  # (2,) each: see `_paid`; rollouts, part by part
         self.variances: list[Tensor] = []  # () each: of the returns of every rollout
         self._marks: list[Tensor] = []  # states before each unroll of the rollout
         self._promised = torch.zeros(0, device=self.device)  # (N,) in its rewards, but not paid
@@ -141,28 +140,13 @@ class Lifelong(TaskPPO):
     @property
     def player(self) -> DualStreamNetwork:
         """The slow network, as far from what it was before as it is believed to be better."""
-        if not self._watched or len(self.pay) < 2:
+        belief = self.trial.belief()
+        if belief == 1:
             return self.slow
-        belief = belief_in(gain_of(*self._pay_by_parts().unbind(-1)))
         between = copy.deepcopy(self.before)
         weights, learned = (tuple(network.parameters()) for network in (between, self.slow))
         torch._foreach_lerp_(weights, learned, belief)
         return between
-
-    def _pay_by_parts(self) -> Tensor:
-        """(P, K, 2)."""
-        parts = [torch.stack(part) for part in self.pay if part]
-        return torch.stack(parts) if parts else torch.zeros(0, 0, 2, device=self.device)
-
-    @property
-    def _watched(self) -> int:
-        """How many rows, the last ones, the control group acts in."""
-        return int(self.control * self.n_envs)
-
-    @property
-    def _on_trial(self) -> slice:
-        """The rows before those of the control group, in which the slow network may be tried."""
-        return slice(-self._watched - max(1, int(self.trial * self.n_envs)), -self._watched)
 
     # The present segment is written down, and played into the slow network.
 
@@ -182,10 +166,8 @@ class Lifelong(TaskPPO):
     @property
     def _stand_ins(self) -> list[tuple[DualStreamNetwork, slice]]:
         """Networks that act in the place of the fast one, and the rows in which they do."""
-        if not self._watched:
-            return []
-        control = (self.before, slice(-self._watched, None))
-        return [control, (self.slow, self._on_trial)] if len(self.pay) > 1 else [control]
+        control = [(self.before, self.trial.control_rows)] if self.trial.has_control else []
+        return control + ([(self.slow, self.trial.tried_rows)] if self.trial.is_tried else [])
 
     def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
         thought = super()._think(obs, states, glances)
@@ -197,19 +179,13 @@ class Lifelong(TaskPPO):
             thought.state[rows] = other.state
         return thought
 
-    def _paid(self, rollout: Rollout) -> Tensor:
-        """(2,) mean reward of the rows on trial and of the control group's."""
-        paid = rollout.reward.mean(0) - self._promised / len(rollout.reward)
-        return torch.stack([paid[self._on_trial].mean(), paid[-self._watched :].mean()])
-
     def train(self) -> None:
         """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
         rollout = self.rollout
         assert rollout is not None
         advantages = self._advantages(rollout)
         returns = advantages + rollout.value
-        if self._watched:
-            self.pay[-1].append(self._paid(rollout))
+        self.trial.note(rollout.reward.mean(0) - self._promised / len(rollout.reward))
         if self.memories.capacity:
             self._remember(returns)
         super().train()
@@ -270,9 +246,10 @@ class Lifelong(TaskPPO):
 
     # Parts and segments begin and end.
 
-    def begin_part(self) -> None:
-        """Games begin anew."""
-        self.pay.append([])
+    def move_to(self, stream: Stream) -> None:
+        """A part begins, in new games."""
+        super().move_to(stream)
+        self.trial.begin_part(stream.num_rows)
 
     @torch.no_grad()
     def finish_task(self) -> None:
@@ -282,7 +259,7 @@ class Lifelong(TaskPPO):
         ones moves toward it.
         """
         self.slow.load_state_dict(self.player.state_dict())
-        self.pay = []
+        self.trial.begin_segment()
         for segment in range(self.memories.present if self.reconsolidation else 0):
             self._label(self.memories.places(segment), self.reconsolidation)
         self._label(self.memories.places(self.memories.present), 1)
@@ -318,7 +295,7 @@ class Lifelong(TaskPPO):
             "memories": self.memories.state_dict(),
             "slow": self.slow.state_dict(),
             "before": self.before.state_dict(),
-            "pay": self._pay_by_parts(),
+            "pay": self.trial.by_parts(),
             "variances": torch.stack(self.variances) if self.variances else self._promised[:0],
             "updates": torch.tensor(self.updates),
             "is_alert": torch.tensor(self.is_alert),
@@ -329,7 +306,7 @@ class Lifelong(TaskPPO):
         self.memories.load_state_dict(tree["memories"])
         self.slow.load_state_dict(tree["slow"])
         self.before.load_state_dict(tree["before"])
-        self.pay = [list(part) for part in tree["pay"]]
+        self.trial.take_up(tree["pay"])
         self.variances = list(tree["variances"])
         self.updates = int(tree["updates"])
         self.is_alert = bool(tree["is_alert"])
@@ -350,7 +327,6 @@ class LifelongLearner(FineTune):
         if self.is_over:
             self.algorithm.begin_segment()
             self.is_over = False
-        self.algorithm.begin_part()
         super().learn(task, seed)
 
     def finish(self, task: int) -> None:

@@ -178,7 +178,7 @@ def test_what_is_only_promised_where_the_clock_stops_a_game_was_not_paid(monkeyp
     learner.learn(0, 1)
     rewards = algorithm.rollout.reward - algorithm.config.discount
     expected = torch.stack([rewards[:, 4:6].mean(), rewards[:, 6:].mean()])
-    torch.testing.assert_close(algorithm.pay[-1][-1], expected)
+    torch.testing.assert_close(algorithm.trial.pay[-1][-1], expected)
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -215,7 +215,7 @@ def test_the_slow_network_goes_as_far_as_its_gain_is_believed_unless_all_is_acce
     learned = weights(algorithm.slow)
     assert not torch.equal(before, learned)
     paid = torch.tensor([[gain + 1, 0.0], [gain - 1, 0.0]])  # a mean of so many standard errors
-    algorithm.pay = [list(paid), list(paid)]
+    algorithm.trial.pay = [list(paid), list(paid)]
     belief = {9.0: 1.0, 1.0: 0.6827, -1.0: 0.0}[gain] if control == 0.25 else 1.0
     expected = torch.lerp(before, learned, belief)
     torch.testing.assert_close(weights(learner.actor(0).network), expected)
