@@ -1,7 +1,8 @@
 """A night's work: which remembered decisions are taught, and where the outcome is kept.
 
 The networks that learn are in `lifelong_agent.neocortex`. What they learn belongs to one memory
-and lies beside it in `neocortex.safetensors`; the shipped network is never written.
+and lies beside it in `ENCODER.neocortex.safetensors`, so that agents with other eyes leave each
+other's lessons alone; the shipped network is never written.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from torch import Generator, Tensor
 from lifelong_agent.lessons import Lessons, read_lessons, recollect, undisputed
 from lifelong_agent.neocortex import Neocortex, NeocortexConfig
 from lifelong_agent.policy import DualStreamNetwork
-from lifelong_agent.sealed import read_sealed, write_sealed
+from lifelong_agent.sealed import read_sealed, set_aside, write_sealed
 from lifelong_agent.weights import check_tensors
 from memory import Hippocampus, SleepReport, Trace
 
 FILE = "neocortex.safetensors"
-SET_ASIDE = "neocortex.damaged.safetensors"
 FORMAT = "neocortex-1"
 MOST_LESSONS = 2048
 """Decisions that a night looks at, the opponents met last first."""
@@ -54,12 +54,14 @@ class Consolidation:
     ) -> None:
         self.cortex = Neocortex(network, config, before)
         self.hippocampus, self.encoder = hippocampus, encoder
-        self.path = None if directory is None else directory / FILE
+        self.path = None if directory is None else directory / f"{encoder}.{FILE}"
         self._readings: dict[int, Tensor] = {}
         self._refused: set[bytes] = set()
         self._refusals = self._pause = 0
-        if self.path is not None and self.path.exists():
-            self._take_up_or_set_aside(self.path)
+        if self.path is not None:
+            _rename_older(self.path)
+            if self.path.exists():
+                self._take_up_or_set_aside(self.path)
 
     def sleep(
         self, budget_s: float, generator: Generator, tell: Callable[[float], None] = lambda _: None
@@ -144,9 +146,7 @@ class Consolidation:
             self._take_up(path)
         except ValueError as error:
             self.cortex = Neocortex(self.cortex.guide, self.cortex.config, self.cortex.before)
-            with contextlib.suppress(OSError):
-                path.replace(path.with_name(SET_ASIDE))
-            aside = f"it was set aside as {SET_ASIDE}, the shipped network is used"
+            aside = f"it was set aside as {set_aside(path).name}, the shipped network is used"
             warnings.warn(f"{error}; {aside}", stacklevel=4)
 
     def _take_up(self, path: Path) -> None:
@@ -164,6 +164,14 @@ class Consolidation:
             whole = {k: t for k, t in network.state_dict().items() if k.startswith("eyes.")} | part
             check_tensors(network, whole, path)
             network.load_state_dict(whole)
+
+
+def _rename_older(path: Path) -> None:
+    """What was learned with the same eyes before files had these in their name."""
+    older = path.with_name(FILE)
+    with contextlib.suppress(ValueError, OSError):
+        if not path.exists() and path.name == f"{read_sealed(older, FORMAT)[0]['encoder']}.{FILE}":
+            older.rename(path)
 
 
 def _names(lessons: Lessons) -> list[bytes]:

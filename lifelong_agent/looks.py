@@ -7,7 +7,6 @@ a situation shows (`B3`: code 3 of group B), in any game.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from pathlib import Path
 from string import ascii_uppercase
@@ -18,12 +17,12 @@ from torch import Tensor
 
 from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.retina import crop_around
+from lifelong_agent.sealed import set_aside
 from memory import MemoryDamagedError
 from memory.attributes import AttributeConfig, AttributeDictionary
 from memory.traces import Floats
 
 FILE = "attributes.safetensors"
-SET_ASIDE = "attributes.damaged.safetensors"
 PATCHES = 4  # of a crop, each way
 GIST = 16  # numbers of a reading, those in which readings differ most
 GIST_WEIGHT = 2.0  # the gist has unit length, the patches' light is between -1 and 1
@@ -91,9 +90,7 @@ class Describer:
             self.dictionary.load(path)
         except MemoryDamagedError as error:
             self.dictionary = self._blank()
-            with contextlib.suppress(OSError):
-                path.replace(path.with_name(SET_ASIDE))
-            warnings.warn(f"{error}; it was set aside as {SET_ASIDE}", stacklevel=4)
+            warnings.warn(f"{error}; it was set aside as {set_aside(path).name}", stacklevel=4)
 
     def see(self, looks: Floats) -> tuple[tuple[str, ...], bytes | None]:
         """Name what (R, size) looks of one frame show, and keep them to be learned in sleep.

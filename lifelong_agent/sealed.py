@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -54,6 +56,20 @@ def read_sealed(path: Path, form: str) -> tuple[dict[str, str], dict[str, Tensor
     if notes.get("format") != form:
         raise ValueError(f"{path} has format {notes.get('format')!r}, this program reads {form}")
     return notes, tensors
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, over no other: `NAME.damaged.safetensors`, `-2`, ...
+
+    Returns:
+        Its new name; where it cannot be renamed it stays.
+    """
+    stem = path.name.removesuffix(path.suffix)
+    names = (f"{stem}.damaged{f'-{i}' if i > 1 else ''}{path.suffix}" for i in count(1))
+    free = next(place for place in map(path.with_name, names) if not place.exists())
+    with contextlib.suppress(OSError):
+        path.rename(free)
+    return free
 
 
 def _seal(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

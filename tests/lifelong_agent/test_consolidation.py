@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from lifelong_agent import DualStreamNetwork, LifelongAgent
-from lifelong_agent.consolidation import FILE, SET_ASIDE
+from lifelong_agent.consolidation import FILE
 from lifelong_agent.lessons import recollect, undisputed
 from lifelong_agent.neocortex import NeocortexConfig, examine
-from lifelong_agent.sealed import read_sealed, write_sealed
+from lifelong_agent.sealed import read_sealed, set_aside, write_sealed
 from memory import Hippocampus, SleepReport, Trace, Woken
 from tests.lifelong_agent.probes import SHAPE, SMALL
 from tests.memory.make import make_episode, make_trace
@@ -58,6 +58,11 @@ def until_it_wins(agent: LifelongAgent, opponent: str) -> list[int]:
 
 def weights(network: DualStreamNetwork) -> list[torch.Tensor]:
     return [tensor.clone() for tensor in network.state_dict().values()]
+
+
+def taught_file(folder: Path) -> Path:
+    """Where sleep has left what it taught."""
+    return next(folder.glob(f"*.{FILE}"))
 
 
 def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
@@ -117,26 +122,60 @@ def test_a_reopened_memory_has_the_weights_that_sleep_left(folder: Path) -> None
 def test_a_damaged_file_is_named_and_set_aside_and_the_shipped_network_plays(
     folder: Path, harm: str
 ) -> None:
-    content = bytearray((folder / FILE).read_bytes())
+    path = taught_file(folder)
+    content = bytearray(path.read_bytes())
     flipped = content.copy()
     flipped[len(content) // 2] ^= 1
     harmed = {"cut": content[:-9], "flip": flipped, "empty": b"", "text": b"weights" * 99}[harm]
-    (folder / FILE).write_bytes(harmed)
-    with pytest.warns(UserWarning, match=rf"{FILE}.*{SET_ASIDE}"):
+    path.write_bytes(harmed)
+    with pytest.warns(UserWarning, match=rf"{FILE}.*neocortex\.damaged\.safetensors"):
         agent = make_agent(folder)
     assert equal(weights(agent.awake), weights(make_network()))
-    assert (folder / SET_ASIDE).read_bytes() == harmed
-    assert not (folder / FILE).exists()
+    aside = path.with_name(path.name.replace(".safetensors", ".damaged.safetensors"))
+    assert aside.read_bytes() == harmed
+    assert not path.exists()
     assert "recent decisions off" in agent.sleep(30).reason  # and memory teaches it again
     agent.close()
 
 
-def test_what_was_learned_with_other_eyes_is_not_used(folder: Path) -> None:
-    stranger = make_network(1)
-    with pytest.warns(UserWarning, match="other eyes"):
-        agent = make_agent(folder, stranger)
-    assert equal(weights(agent.awake), weights(stranger))
+def test_agents_with_other_eyes_leave_each_others_lessons_alone(folder: Path) -> None:
+    agent = make_agent(folder)
+    taught, path = weights(agent.awake), taught_file(folder)
     agent.close()
+    stranger = make_network(1)
+    agent = make_agent(folder, stranger)
+    assert equal(weights(agent.awake), weights(stranger))
+    until_it_wins(agent, "ben")
+    assert agent.sleep(30).accepted
+    agent.close()
+    assert len(list(folder.glob(f"*.{FILE}"))) == 2
+    assert path.exists()
+    agent = make_agent(folder)
+    assert equal(weights(agent.awake), taught)
+    agent.close()
+
+
+def test_what_was_learned_before_files_named_the_eyes_is_taken_up(folder: Path) -> None:
+    agent = make_agent(folder)
+    taught = weights(agent.awake)
+    agent.close()
+    taught_file(folder).rename(folder / FILE)
+    agent = make_agent(folder, make_network(1))
+    agent.close()
+    assert (folder / FILE).exists(), "they were other eyes"
+    agent = make_agent(folder)
+    assert equal(weights(agent.awake), taught)
+    agent.close()
+
+
+def test_a_second_damaged_file_does_not_overwrite_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.b.safetensors"
+    names = []
+    for content in (b"one", b"two", b"three"):
+        path.write_bytes(content)
+        names.append(set_aside(path).name)
+    assert names == [f"a.b.damaged{n}.safetensors" for n in ("", "-2", "-3")]
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"one", b"two", b"three"]
 
 
 @pytest.mark.parametrize("woken_at", [0.0, 1.0])
@@ -144,7 +183,8 @@ def test_a_sleep_woken_up_leaves_the_network_and_the_file_as_they_were(
     folder: Path, woken_at: float
 ) -> None:
     agent = make_agent(folder)
-    before, content = weights(agent.awake), (folder / FILE).read_bytes()
+    path = taught_file(folder)
+    before, content = weights(agent.awake), path.read_bytes()
     play(agent, "ben", 1, seed=9)
 
     def wake(share: float) -> None:
@@ -153,7 +193,7 @@ def test_a_sleep_woken_up_leaves_the_network_and_the_file_as_they_were(
 
     assert agent.sleep(30, wake).reason.endswith("woken up, the network is as it was")
     assert equal(weights(agent.awake), before)
-    assert (folder / FILE).read_bytes() == content
+    assert path.read_bytes() == content
     assert agent.sleep(30).accepted
     agent.close()
 
@@ -223,7 +263,7 @@ def test_no_line_is_lost_twice_and_one_that_won_is_played_again() -> None:
 
 
 def test_memories_of_a_network_of_other_sizes_are_left_alone(folder: Path) -> None:
-    (folder / FILE).unlink()
+    taught_file(folder).unlink()
     circuits = replace(SMALL.circuits, reverberating=24)
     torch.manual_seed(0)
     config = replace(SMALL, obs_shape=SHAPE, num_actions=3, circuits=circuits)

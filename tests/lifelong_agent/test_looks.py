@@ -9,7 +9,7 @@ import torch
 
 from lifelong_agent import LifelongAgent
 from lifelong_agent.keys import KeyEncoder
-from lifelong_agent.looks import GIST, SET_ASIDE, Describer, tokens
+from lifelong_agent.looks import GIST, Describer, tokens
 from memory.attributes import AttributeConfig
 from tests.lifelong_agent.test_consolidation import make_network, play
 
@@ -79,7 +79,7 @@ def test_a_damaged_dictionary_is_named_and_set_aside(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"eyes\.attributes\.safetensors .*set aside"):
         again = make_describer(tmp_path)
     assert again.see(make_looks(2)) == ((), None)
-    assert (tmp_path / SET_ASIDE).exists()
+    assert (tmp_path / "eyes.attributes.damaged.safetensors").exists()
 
 
 def test_an_agent_that_never_sleeps_keeps_no_more_than_the_latest_looks(
