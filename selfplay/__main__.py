@@ -94,33 +94,24 @@ class Train(Options):
     def run(self) -> None:
         """Train."""
         device = checked_device(self.device)
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"the number of steps must be at least 1, not {self.steps}")
-        if not 0 <= self.variants < 1:
-            raise ValueError(f"the variants' share must be in [0, 1), not {self.variants}")
-        if not 0 <= self.variants_scripted <= 1:
-            raise ValueError(
-                f"the share of scripted opponents must be in [0, 1], not {self.variants_scripted}"
-            )
-        if not self.least_deviation >= 0:
-            raise ValueError(f"the least deviation must be 0 or more, not {self.least_deviation}")
         usual = best_batch(device)
         batch = usual[0] if self.batch is None else self.batch
         check_batch(batch)
         minibatches = usual[1] if self.minibatches is None else self.minibatches
-        if not (1 <= minibatches <= batch and self.epochs >= 1):
-            raise ValueError(
-                f"{self.epochs} passes of {minibatches} minibatches over a batch of {batch}: "
-                "at least one of each, and a decision in each"
-            )
         if self.resume is not None:
             changes = {} if self.steps is None else {"steps": self.steps}
             trainer = Trainer.resume(self.resume, **changes)
         else:
             check_new(self.out, f"go on with --resume {self.out}, or choose another folder")
             trainer = Trainer(self._new_run(device, batch, minibatches), self.out, self.start)
-        with progress_bar("training", trainer.config.steps, "steps") as tell:
-            trainer.run(lambda steps: tell(steps, ""))
+        try:
+            with progress_bar("training", trainer.config.steps, "steps") as tell:
+                trainer.run(lambda steps: tell(steps, ""))
+        except KeyboardInterrupt:
+            OUT.print(
+                f"stopped: {trainer.last_checkpoint()}; --resume {trainer.out} goes on from it"
+            )
+            raise
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
 
@@ -167,8 +158,6 @@ def _shares(text: str) -> tuple[tuple[str, float], ...]:
             shares.append((name, float(share)))
         except ValueError:
             raise ValueError(f"opponents are written player=share, not {part!r}") from None
-    if any(share <= 0 for _, share in shares):
-        raise ValueError("the opponents' shares must be positive")
     return tuple(shares)
 
 

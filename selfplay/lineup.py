@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,9 @@ class TrainConfig:
         compiled: whether the network is compiled, which takes a minute; on two cores without
             AVX-512 it was 20% slower.
         seed: of all chance.
+
+    Raises:
+        ValueError: in one line that names the first number out of its range.
     """
 
     games: tuple[str, ...] = ("connect",)
@@ -92,6 +96,29 @@ class TrainConfig:
     compiled: bool = False
     seed: int = 0
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "epochs", "minibatches", "snapshot_steps"):
+            self._check(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("lessons", "entropy_weight", "least_deviation", "lesson_floor"):
+            self._check(name, 0 <= getattr(self, name) < math.inf, "0 or more")
+        for name in ("variants", "averaging"):
+            self._check(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        self._check("variants_scripted", 0 <= self.variants_scripted <= 1, "in [0, 1]")
+        self._check("learning_rate", 0 < self.learning_rate < math.inf, "above 0")
+        self._check("games", len(set(self.games)) == len(self.games), "different ones")
+        shares = [share for _, share in self.opponents]
+        self._check("opponents", all(0 < share < math.inf for share in shares), "of shares above 0")
+        if self.minibatches > self.num_games:
+            raise ValueError(
+                f"{self.minibatches} minibatches need as many decisions at a time, not "
+                f"{self.num_games}"
+            )
+
+    def _check(self, name: str, is_right: bool, rule: str) -> None:
+        if not is_right:
+            said = name.replace("_", " ")
+            raise ValueError(f"{said} must be {rule}, not {getattr(self, name)}")
 
 
 class LineUp:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -115,20 +118,24 @@ class Trainer:
 
         Raises:
             FloatingPointError: naming the last good checkpoint, if a loss is not finite.
+            KeyboardInterrupt: when it was asked to stop (SIGINT, SIGTERM), after a checkpoint; if
+                it is asked again before that is written, without.
         """
         remaining = self.config.steps - self.algorithm.num_timesteps
-        try:
-            self.algorithm.learn(
-                max(0, remaining),
-                callback=_Watch(self, tell),
-                log_interval=max(1, LOG_STEPS // self._rollout_steps),
-                reset_num_timesteps=False,
-            )
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{error}; {self._last_good()}") from None
-        self.save()
+        with requests_to_stop() as asked:
+            try:
+                self.algorithm.learn(
+                    max(0, remaining),
+                    callback=_Watch(self, tell, asked),
+                    log_interval=max(1, LOG_STEPS // self._rollout_steps),
+                    reset_num_timesteps=False,
+                )
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{error}; {self.last_checkpoint()}") from None
+            self.save()
 
-    def _last_good(self) -> str:
+    def last_checkpoint(self) -> str:
+        """Which one is the last good one, in words."""
         if self.saved_steps is None:
             return "no checkpoint was written before"
         return f"the last good checkpoint ({self.saved_steps:,} steps) is in {self.out}"
@@ -304,18 +311,44 @@ class Trainer:
         algorithm._n_updates = notes["num_updates"]
 
 
+@contextlib.contextmanager
+def requests_to_stop() -> Iterator[threading.Event]:
+    """SIGINT and SIGTERM only set the event that this yields; a second one interrupts at once."""
+    asked = threading.Event()
+
+    def note(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # nobody else may
+        before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 class _Watch(BaseCallback):
     """Progress, snapshots, and checkpoints between rollouts."""
 
-    def __init__(self, trainer: Trainer, tell: Callable[[int], None]) -> None:
+    def __init__(
+        self, trainer: Trainer, tell: Callable[[int], None], asked_to_stop: threading.Event
+    ) -> None:
         super().__init__()
-        self.trainer, self.tell = trainer, tell
+        self.trainer, self.tell, self.asked_to_stop = trainer, tell, asked_to_stop
         self.saved_at = time.monotonic()
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_start(self) -> None:
+        if self.asked_to_stop.is_set():
+            if self.num_timesteps:  # else there is nothing to go on from
+                self.trainer.save()
+            raise KeyboardInterrupt
         if time.monotonic() - self.saved_at > self.trainer.config.checkpoint_s:
             self.trainer.save()
             self.saved_at = time.monotonic()

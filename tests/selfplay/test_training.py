@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import os
 import shutil
+import signal
 from collections import Counter
 
 import pytest
@@ -104,6 +106,57 @@ def test_a_run_that_was_killed_and_resumed_equals_one_that_was_not(whole, tmp_pa
     assert_same_runs(whole[0], tmp_path)
     pairs = zip(whole[1].network.parameters(), resumed.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("request_", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_writes_where_it_is_and_goes_on_exactly(
+    whole, tmp_path, request_
+):
+    def ask(steps):
+        if steps == 3 * ROLLOUT:
+            os.kill(os.getpid(), request_)
+
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    trainer = Trainer(dataclasses.replace(CONFIG, checkpoint_s=1e9), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(ask)
+    assert trainer.last_checkpoint().startswith(f"the last good checkpoint ({3 * ROLLOUT} steps)")
+    assert handlers == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    Trainer.resume(tmp_path, checkpoint_s=CONFIG.checkpoint_s).run()
+    assert_same_runs(whole[0], tmp_path)
+
+
+def test_a_run_that_is_asked_twice_stops_at_once(tmp_path):
+    def ask(_steps):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    trainer = Trainer(dataclasses.replace(CONFIG, checkpoint_s=1e9), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(ask)
+    assert trainer.algorithm.num_timesteps == ROLLOUT
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"averaging": 1.0}, "averaging must be in"),
+        ({"averaging": float("nan")}, "averaging must be in"),
+        ({"snapshot_steps": 0}, "snapshot steps must be at least 1, not 0"),
+        ({"lessons": -1}, "lessons must be 0 or more"),
+        ({"lesson_floor": float("nan")}, "lesson floor must be 0 or more"),
+        ({"entropy_weight": float("inf")}, "entropy weight must be 0 or more"),
+        ({"learning_rate": 0.0}, "learning rate must be above 0"),
+        ({"games": ("connect", "connect")}, "games must be different ones"),
+        ({"opponents": (("random", float("nan")),)}, "opponents must be of shares above 0"),
+        ({"minibatches": 17}, "17 minibatches need as many decisions at a time, not 16"),
+        ({"variants": 1.0}, "variants must be in"),
+    ],
+)
+def test_a_run_on_numbers_out_of_their_range_is_refused(change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        dataclasses.replace(CONFIG, **change)
 
 
 @pytest.mark.slow
