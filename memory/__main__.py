@@ -21,7 +21,7 @@ from memory.command_line import (
     write_json,
 )
 from memory.erasure import erase
-from memory.inspection import inspect
+from memory.inspection import check_there_is_one, inspect
 from memory.overview import Acquaintance, look_over, notes_on
 from memory.portable import export, merge, opened
 from memory.restoration import restore
@@ -44,8 +44,7 @@ class Options:
     @contextlib.contextmanager
     def opened(self) -> Iterator[Store]:
         """The memory, which must be there."""
-        if not (self.memory / "memory.sqlite").exists():
-            raise ValueError(f"there is no memory in {self.memory}")
+        check_there_is_one(self.memory)
         with contextlib.closing(Store(self.memory)) as store:
             yield store
 
@@ -98,7 +97,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Verify(Options):
-    """Check everything: structure, seals, references, ledger, contents, search, last good copy."""
+    """Check structure, seals, references, ledger, search, last good copy, what sleep taught."""
 
     def run(self) -> None:
         """Check."""
@@ -111,7 +110,10 @@ class Verify(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Options):
-    """Write the whole memory to one file, to carry it elsewhere."""
+    """Write all games and what was noted of them to one file, to carry it elsewhere.
+
+    What sleep has taught the network stays behind: at the other place sleep teaches it again.
+    """
 
     file: File
     """A new file."""
@@ -172,7 +174,7 @@ class Forget(Options):
             erased = erase(store, self.player)
         OUT.print(
             f"removed {erased.games:,} games, {erased.traces:,} traces, {erased.strategies:,} "
-            f"strategies, {erased.answers:,} beliefs, {erased.copies} older copies, and "
+            f"strategies, {erased.answers:,} beliefs, {erased.copies} files of older copies, and "
             f"{erased.learned} files of what sleep had taught"
         )
         _write(self, asdict(erased))

@@ -8,7 +8,6 @@ combination never seen open nothing. Which network made the tokens is not known 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from memory.database import MemoryDamagedError
 from memory.factors import Axes, Doubles, Integers, find_axes
+from memory.sealed import read_sealed, seal_of
 from memory.traces import Floats
 
 FORMAT = "attributes-1"
@@ -254,7 +253,7 @@ class AttributeDictionary:
         """Write one sealed safetensors file, whole or not at all."""
         content = self._tensors()
         notes = {"format": FORMAT, "seed": str(self.seed), "config": repr(astuple(self.config))}
-        notes["seal"] = _seal(notes, content)
+        notes["seal"] = seal_of(notes, content)
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
             file.write(save(content, notes))
@@ -275,15 +274,7 @@ class AttributeDictionary:
         Raises:
             MemoryDamagedError: if the file is missing, damaged, or of another dictionary.
         """
-        try:
-            with safe_open(path, framework="np") as file:
-                notes = dict(file.metadata() or {})
-                content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-            reason = str(error).partition("\n")[0]
-            raise MemoryDamagedError(f"{path} cannot be read: {reason}") from None
-        if notes.pop("seal", None) != _seal(notes, content):
-            raise MemoryDamagedError(f"{path} is damaged: its content does not match its seal")
+        notes, content = read_sealed(path)
         self._take(path, notes, content)
 
     def _take(
@@ -337,11 +328,3 @@ def seeds(directions: Doubles, config: AttributeConfig, generator: np.random.Gen
 def _unit(rows: Doubles) -> Doubles:
     unit: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
     return unit
-
-
-def _seal(notes: dict[str, str], content: dict[str, npt.NDArray[Any]]) -> str:
-    digest = hashlib.sha256(repr(sorted(notes.items())).encode())
-    for name in sorted(content):
-        array = np.ascontiguousarray(content[name])
-        digest.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()

@@ -56,6 +56,9 @@ def guarded(action: Callable[[], T]) -> T:
     """Run a command; what a user can cause ends in one line and exit code 2."""
     try:
         return action()
+    except BrokenPipeError:  # who read along has gone: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except (ValueError, FloatingPointError, OSError) as error:
         fail(str(error))
         raise  # not reached

@@ -10,6 +10,7 @@ migration `memory.schema-N.sqlite` (as it was before), and `memory.damaged-N.sql
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,6 @@ HINDRANCES = {
 COPIES = (
     "memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*", "memory.damaged-*",
 )  # fmt: skip
-RESTORE = "`python -m memory restore` puts it in its place"
 LEARNED = ("*.safetensors*",)
 PRAGMAS = (
     "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
@@ -158,7 +158,10 @@ class Database:
     def _damaged(self, why: str) -> MemoryDamagedError:
         if self.directory is None:
             return MemoryDamagedError(f"the memory is damaged: {why}")
-        keep = f"; the last good copy is {self.backup}: {RESTORE}" if self.backup.exists() else ""
+        keep = ""
+        if self.backup.exists():
+            command = f"python -m memory restore --memory {shlex.quote(str(self.directory))}"
+            keep = f"; the last good copy is {self.backup}: `{command}` puts it in its place"
         return MemoryDamagedError(f"{self.path} is damaged: {why}; it was left as it is{keep}")
 
     def last_id(self, table: str) -> int:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from memory import schema
-from memory.database import hold, open_unchanged
+from memory.database import MemoryDamagedError, hold, open_unchanged
 from memory.index import KeyIndex
 from memory.ledger import Ledger
 from memory.rows import trace_of
+from memory.sealed import read_sealed
 from memory.traces import Floats
 
 BATCH = 1024
@@ -38,21 +39,41 @@ def inspect(directory: Path) -> list[str]:
         ValueError: if there is no memory, or the folder cannot be written.
     """
     path, backup = directory / "memory.sqlite", directory / "memory.backup.sqlite"
-    if not path.exists():
-        raise ValueError(f"there is no memory in {directory}")
+    check_there_is_one(directory)
     lock = hold(directory)
     try:
         faults = [f"{path}: {fault}" for fault in faults_of_file(path)]
         if backup.exists():
             faults += [f"{backup}: {fault}" for fault in faults_of_file(backup, is_copy=True)]
+        return faults + _faults_of_learned(directory)
     finally:
         lock.release()
+
+
+def check_there_is_one(directory: Path) -> None:
+    """Raise `ValueError` if there is no memory in a folder, not even a trace of one."""
+    traces = (f"memory.{kind}" for kind in ("sqlite", "ledger", "backup.sqlite"))
+    if not any((directory / name).exists() for name in traces):
+        raise ValueError(f"there is no memory in {directory}")
+
+
+def _faults_of_learned(directory: Path) -> list[str]:
+    """What is wrong with what sleep has left beside the memory, but for what was set aside."""
+    faults = []
+    for path in sorted(directory.glob("*.safetensors")):
+        try:
+            read_sealed(path)
+        except MemoryDamagedError as error:
+            if ".damaged" not in path.name:
+                faults.append(str(error))
     return faults
 
 
 def faults_of_file(path: Path, is_copy: bool = False) -> list[str]:
     """Name all that is wrong with one file; of a copy, the ledger says nothing."""
     noted = 0 if is_copy else Ledger(path.with_name("memory.ledger")).read() or 0
+    if not path.exists():
+        return [f"it is missing; {noted} games were stored"]
     with contextlib.closing(open_unchanged(path)) as connection:
         try:
             is_new = schema.is_empty(connection) and not is_copy

@@ -18,6 +18,7 @@ from lifelong_agent.lessons import recollect, undisputed
 from lifelong_agent.neocortex import NeocortexConfig, examine
 from lifelong_agent.sealed import read_sealed, set_aside, write_sealed
 from memory import Hippocampus, SleepReport, Trace, Woken
+from memory.inspection import inspect
 from tests.lifelong_agent.probes import SHAPE, SMALL
 from tests.memory.make import make_episode, make_trace
 
@@ -142,6 +143,7 @@ def test_agents_with_other_eyes_leave_each_others_lessons_alone(folder: Path) ->
     agent = make_agent(folder)
     taught, path = weights(agent.awake), taught_file(folder)
     agent.close()
+    assert inspect(folder) == []
     stranger = make_network(1)
     agent = make_agent(folder, stranger)
     assert equal(weights(agent.awake), weights(stranger))

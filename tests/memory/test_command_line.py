@@ -1,11 +1,15 @@
 """`python -m memory`: what its commands say, and that a wrong one is one line without effect."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from memory import Answer, Hippocampus, Recalled, Store
 from memory.__main__ import main
@@ -14,6 +18,7 @@ from memory.ledger import Ledger
 from memory.portable import MARK, export, merge, opened
 from memory.rows import marks, sealed
 from memory.scenes import Scenes
+from memory.sealed import seal_of
 from tests.memory.make import KEY_SIZE, make_episode, make_trace
 
 PERSON = "Zoë Wintersteen"
@@ -419,3 +424,41 @@ def test_names_cannot_command_the_terminal(tmp_path: Path, capsys) -> None:
     out = capsys.readouterr().out
     assert "[red]?[2Jeve" in out
     assert "\x1b[2J" not in out
+
+
+def test_a_deleted_memory_is_damage_as_long_as_anything_tells_of_it(folder: Path, capsys) -> None:
+    (folder / "memory.sqlite").unlink()
+    assert "it is missing; 7 games were stored" in complaint(capsys, "verify", "--memory", folder)
+    for command in (["show"], ["export", folder.parent / "f"]):
+        said = complaint(capsys, *command, "--memory", folder)
+        assert f"python -m memory restore --memory {folder}" in said
+    run("restore", "--memory", folder)
+    run("verify", "--memory", folder)
+
+
+@pytest.mark.parametrize("library", ["", "torch."])
+def test_what_sleep_taught_is_verified_too(folder: Path, library: str, capsys) -> None:
+    numbers = {"slow.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    notes = {"format": "neocortex-1"}
+    content = bytearray(save(numbers, {**notes, "seal": seal_of(notes, numbers, library)}))
+    path = folder / "eyes.neocortex.safetensors"
+    path.write_bytes(content)
+    run("verify", "--memory", folder)
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert f"{path} is damaged: its content does not match" in complaint(
+        capsys, "verify", "--memory", folder
+    )
+    path.rename(folder / "eyes.neocortex.damaged-2.safetensors")
+    run("verify", "--memory", folder)
+
+
+def test_a_reader_who_has_gone_is_no_mistake(folder: Path) -> None:
+    """As in `python -m memory show | head -0`."""
+    command = [sys.executable, "-m", "memory", "show", "--memory", str(folder)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b""
