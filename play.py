@@ -14,7 +14,7 @@ import torch
 
 import envs
 from lifelong_agent import LifelongAgent
-from memory.command_line import default_memory
+from memory.command_line import check_seed, default_memory
 from selfplay.cli import Options, checked_device, checked_output, guarded, parse, write_json
 from window.app import App, AppConfig
 from window.boards import make_board
@@ -61,8 +61,7 @@ def check(options: PlayOptions) -> None:
         raise ValueError(f"a name has at most {LONGEST_NAME} letters: {options.name!r}")
     if not options.name.isprintable():
         raise ValueError(f"a name has no line breaks or other signs for control: {options.name!r}")
-    if not 0 <= options.seed < 2**32:
-        raise ValueError(f"the seed is a whole number from 0 to 2**32 - 1, not {options.seed}")
+    check_seed(options.seed)
     if options.demo < 0:
         raise ValueError(f"a demonstration has at least 1 move, not {options.demo}")
     if options.screenshot and options.screenshot.suffix.lower() not in PICTURES:

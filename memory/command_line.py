@@ -73,9 +73,16 @@ def run_command(commands: Any, args: list[str] | None, prog: str) -> None:
     def run() -> None:
         command = parse(commands, args, prog)
         checked_output(command.json)
+        check_seed(getattr(command, "seed", 0))
         command.run()
 
     guarded(run)
+
+
+def check_seed(seed: int) -> None:
+    """Complain of a seed that not every generator takes."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"the seed is a whole number from 0 to 2**32 - 1, not {seed}")
 
 
 def checked_output(path: Path | None) -> None:

@@ -33,11 +33,6 @@ class Options:
     json: Path | None = None
     """Where to write the result as JSON."""
 
-    def __post_init__(self) -> None:
-        """Raise `ValueError` for a seed that not every generator takes."""
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"the seed must be from 0 to 2**32 - 1, not {self.seed}")
-
 
 def check_new(folder: Path, advice: str) -> None:
     """Complain before the work if a folder holds a network or a run, which would be lost.

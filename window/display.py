@@ -17,6 +17,7 @@ from window.discs import disc
 TITLE = "Lifelong Agent"
 DISPLAYS = ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY", "DISPLAY")
 PLAIN_HEIGHT = 720
+LEAST_SIZE = (480, 320)  # below it words no longer fit
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 
 
@@ -62,11 +63,13 @@ def _open_window() -> None:
 
 
 def window_surface() -> pygame.Surface:
-    """What is shown; another one after every change of size."""
+    """What is shown; another one after every change of size. Too small a window grows again."""
     surface = pygame.display.get_surface()
     if surface is None:
         raise RuntimeError("the window is closed")
-    return surface
+    size = surface.get_size()
+    roomy = max(size[0], LEAST_SIZE[0]), max(size[1], LEAST_SIZE[1])
+    return surface if size == roomy else pygame.display.set_mode(roomy, pygame.RESIZABLE)
 
 
 def is_screenless() -> bool:

@@ -279,7 +279,7 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["match", "--seats", "agent:/nowhere", "random"], "no agent at /nowhere"),
         (["match", "--json", "/nowhere/at/all.json"], "no folder /nowhere/at"),
         (["match", "--colour", "red"], "--colour"),
-        (["match", "--seed", "-1"], "the seed must be from 0 to 2**32 - 1, not -1"),
+        (["match", "--seed", "-1"], "the seed is a whole number from 0 to 2**32 - 1, not -1"),
         (["train", "--averaging", "1.5"], "averaging must be in [0, 1), not 1.5"),
         (["juggle"], "juggle"),
         (["adapt", "--opponents", "0"], "at least 1 opponent"),

@@ -230,3 +230,13 @@ def test_f12_saves_and_a_failure_does_not_end_the_game(sit_down, tmp_path):
     lost.press(pygame.K_F12)
     assert lost.app.running
     assert "cannot save" in pygame.display.get_caption()[0]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "size"), [((100, 60), (480, 320)), ((300, 900), (480, 900)), ((640, 480), (640, 480))]
+)
+def test_a_window_too_small_for_words_grows_again(sit_down, drawn, size):
+    table = sit_down()
+    pygame.display.set_mode(drawn, pygame.RESIZABLE)
+    table.tick()
+    assert display.window_surface().get_size() == pygame.display.get_window_size() == size
