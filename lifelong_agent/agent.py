@@ -112,11 +112,12 @@ class LifelongAgent:
         exemplars = read_exemplars(directory, network)
         return cls(network, memory, keys, trained_games(directory), exemplars)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path | str) -> None:
         """Write the network as it was before any sleep, and keys (never pickle).
 
         The memory has its own folder, and in it what sleep taught.
         """
+        directory = Path(directory)
         games = list(self.trained_games)
         save_network(directory, self.network, self.keys.tensors(), games=games)
         if self.exemplars is not None:

@@ -18,6 +18,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import get_system_info
 from torch import Tensor
 
 from lifelong_agent.archive import read_archive, write_archive
@@ -84,6 +85,8 @@ class StreamAlgorithm(BaseAlgorithm):
             support_multi_env=True,
             seed=seed,
         )
+        if not isinstance(config, self.config_class | None):
+            raise ValueError(f"config must be a {self.config_class.__name__}, not {config!r}")
         self.config = config or self.config_class()
         self.generator = torch.Generator(self.device).manual_seed(0 if seed is None else seed)
         self.stream: Stream | None = None
@@ -168,14 +171,20 @@ class StreamAlgorithm(BaseAlgorithm):
         write_archive(_zip_path(path), notes, parts)
 
     @classmethod
-    def load(  # type: ignore[override]
+    def load(
         cls,
         path: str | Path | io.BufferedIOBase,
         env: GymEnv | Stream | None = None,
         device: torch.device | str = "cpu",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
         **kwargs: Any,
     ) -> Self:
         """Read what `save` wrote; without `env` it can predict but not learn.
+
+        Of SB3's `custom_objects` a learning rate and a seed are taken; nothing else is needed where
+        nothing is unpickled. An environment always begins anew.
 
         Raises:
             ValueError: for a missing or damaged file, or an environment that does not fit.
@@ -186,6 +195,9 @@ class StreamAlgorithm(BaseAlgorithm):
         notes, parts = read_archive(path)
         network = build_network(notes.get("network"), path)
         config, num_timesteps, stored = cls._read_notes(notes, path)
+        stored |= {k: v for k, v in (custom_objects or {}).items() if k in stored}
+        if print_system_info:
+            get_system_info()
         algorithm = cls(
             "DualStreamPolicy", env, config=config, device=device,
             policy_kwargs={"network": network.config}, _init_setup_model=False, **stored | kwargs,

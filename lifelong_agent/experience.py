@@ -180,6 +180,7 @@ class VecEnvStream:
         self.num_rows, self.num_actions = env.num_envs, int(env.action_space.n)
         self.obs_shape = self._convert.obs_shape
         self.infos: list[dict[str, Any]] = []
+        self.rewards = np.zeros(self.num_rows, np.float32)  # of the last step, as they were given
         self._seat = torch.zeros(self.num_rows, dtype=torch.int64, device=device)
         self.groups = torch.zeros_like(self._seat)
         self._sign = torch.ones(self.num_rows, device=device)
@@ -203,7 +204,7 @@ class VecEnvStream:
 
     def advance(self, actions: Tensor) -> Outcome:
         """Step the environments."""
-        frames, rewards, dones, self.infos = self.env.step(actions.cpu().numpy())
+        frames, self.rewards, dones, self.infos = self.env.step(actions.cpu().numpy())
         self._obs = self._observation(frames, self._legal_actions())
         cut = [i for i, info in enumerate(self.infos) if info.get("TimeLimit.truncated")]
         truncated = None
@@ -212,7 +213,7 @@ class VecEnvStream:
             seen = self._observation(last, self._all[: len(cut)])
             truncated = (torch.tensor(cut, device=self.device), seen)
         return Outcome(
-            torch.as_tensor(rewards, dtype=torch.float32, device=self.device),
+            torch.tensor(self.rewards, dtype=torch.float32, device=self.device),
             torch.as_tensor(dones, device=self.device),
             self._sign,
             truncated,

@@ -267,6 +267,8 @@ class DualStreamPolicy(BasePolicy):
         legal = torch.ones(shape, dtype=torch.bool, device=obs.device)
         if action_masks is not None:
             legal = torch.as_tensor(action_masks, device=obs.device).bool().view(shape)
+            if not legal.any(1).all():
+                raise ValueError("a mask must leave at least one action")
         hidden = self.network.initial_state(len(obs)) if hidden is None else hidden
         return cast(Thought, self.network(obs, legal, hidden))
 

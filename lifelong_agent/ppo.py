@@ -6,6 +6,7 @@ It knows neither games nor memory.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ from lifelong_agent.policy import Stretch, Thought, sample
 from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
+BOUNDS: dict[str, tuple[float, float]] = {  # of knobs; the others are from 0 on
+    "num_steps": (1, math.inf), "epochs": (1, math.inf), "minibatches": (1, math.inf),
+    "discount": (0, 1), "trace_decay": (0, 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ class PPOConfig:
         max_grad_norm: clipping of the gradient.
         least_deviation: advantages are divided by their standard deviation, or by this if it is
             more: where rewards are rare, and about 1, noise is not learned. Small ones need less.
+
+    Raises:
+        ValueError: in one line, for a knob out of its bounds.
     """
 
     num_steps: int = 32
@@ -66,6 +74,12 @@ class PPOConfig:
     gaze_weight: float = 0.1
     max_grad_norm: float = 0.5
     least_deviation: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            least, most = BOUNDS.get(name, (0, math.inf))
+            if not (least <= value <= most and value < math.inf):
+                raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
 
 
 class LifelongPPO(StreamAlgorithm):
@@ -109,8 +123,11 @@ class LifelongPPO(StreamAlgorithm):
     def _begin(
         self, total: int, callback: MaybeCallback, fresh: bool, name: str, progress_bar: bool
     ) -> tuple[int, BaseCallback]:
-        """SB3's preparations, whose environment reset a stream does not need."""
-        if self._needs_stream():
+        """SB3's preparations, of which the games of a stream need nothing.
+
+        An environment begins anew where its learning does.
+        """
+        if self._needs_stream() or (fresh and isinstance(self.stream, VecEnvStream)):
             if self.env is None:
                 raise ValueError("learn needs an environment: set_env first")
             self.rollout = None
@@ -159,7 +176,7 @@ class LifelongPPO(StreamAlgorithm):
         for t in range(self.config.num_steps):
             outcome = self._decide(t, self.stream, self.rollout)
             self.num_timesteps += self.stream.num_rows
-            callback.update_locals(self._locals_of(outcome))
+            callback.update_locals(self._locals_of(outcome, self.rollout.actions[t]))
             if not callback.on_step():
                 return False
         callback.on_rollout_end()
@@ -215,13 +232,15 @@ class LifelongPPO(StreamAlgorithm):
         thought = self.policy.network(last.frames, last.legal_actions, state, glances)
         return torch.zeros_like(value).index_copy(0, rows, thought.value)
 
-    def _locals_of(self, outcome: Outcome) -> dict[str, Any]:
+    def _locals_of(self, outcome: Outcome, actions: Tensor) -> dict[str, Any]:
         """What SB3's callbacks look for among the local variables."""
-        if not isinstance(self.stream, VecEnvStream):
+        stream = self.stream
+        if not isinstance(stream, VecEnvStream):
             return {"outcome": outcome}
         dones = outcome.ended.cpu().numpy()
-        self._update_info_buffer(self.stream.infos, dones)
-        return {"outcome": outcome, "infos": self.stream.infos, "dones": dones}
+        self._update_info_buffer(stream.infos, dones)
+        known = {"infos": stream.infos, "rewards": stream.rewards, "dones": dones}
+        return known | {"outcome": outcome, "actions": actions.cpu().numpy()}
 
     def train(self) -> None:
         """Learn from the rollout: `epochs` passes of whole-row minibatches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -99,6 +99,7 @@ class Train(Options):
         check_batch(batch)
         minibatches = usual[1] if self.minibatches is None else self.minibatches
         if self.resume is not None:
+            self._check_that_the_run_is_left_alone()
             changes = {} if self.steps is None else {"steps": self.steps}
             trainer = Trainer.resume(self.resume, **changes)
         else:
@@ -114,6 +115,17 @@ class Train(Options):
             raise
         OUT.print(f"trained {trainer.algorithm.num_timesteps:,} steps: {trainer.out}")
         write_json(self.json, {"steps": trainer.algorithm.num_timesteps, "out": str(trainer.out)})
+
+    def _check_that_the_run_is_left_alone(self) -> None:
+        """A run that goes on has the options that it began with."""
+        free = ("resume", "steps", "json")
+        given = [
+            f"--{field.name.replace('_', '-')}"
+            for field in fields(self)
+            if field.name not in free and getattr(self, field.name) != field.default
+        ]
+        if given:
+            raise ValueError(f"the run began with options of its own: with --resume no {given[0]}")
 
     def _new_run(self, device: torch.device, batch: int, minibatches: int) -> TrainConfig:
         return TrainConfig(
@@ -289,6 +301,7 @@ class Bench(Options):
         table = Table("what", "value", "unit", "peer", "its value", "ratio")
         for row in rows:
             table.add_row(*row.to_text())
+        OUT.width = max(OUT.width, OUT.measure(table).maximum)  # names are not cut
         OUT.print(table)
         write_json(self.json, {"rows": [row.to_json() for row in rows]})
 

@@ -86,6 +86,8 @@ class Adapt(Options):
         check_exploiters(self.against)
         if self.resume and (self.memory is None or self.against or self.clumsy):
             raise ValueError("--resume goes on with stubborn opponents, where a --memory ends")
+        if self.resume and not (self.memory and (self.memory / "memory.sqlite").exists()):
+            raise ValueError(f"there is no memory in {self.memory} to go on with")
         game = envs.make(self.game, device, validate=True)
         torch.set_num_threads(1)  # single decisions: a second thread only costs
         agent = (

@@ -181,7 +181,10 @@ def make_scripted(name: str) -> Player:
         return Stubborn(int(match[1]))
     if match := re.fullmatch(r"clumsy-([1-9]\d?):((?!clumsy|random).+)", name):
         return Clumsy(make_scripted(match[2]), int(match[1]))
-    raise ValueError(f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR")
+    raise ValueError(
+        f"unknown player {name!r}: known are {', '.join(SCRIPTED)}, agent, agent:DIR; N is 1 to 9 "
+        "moves of negamax, 2 to 4 of voronoi, PERCENT 1 to 99 of another scripted player"
+    )
 
 
 def is_network(name: str) -> bool:

@@ -151,6 +151,12 @@ def test_predict_never_does_what_a_mask_forbids():
         assert (actions == masks.argmax(1)).all()
 
 
+def test_a_mask_that_forbids_everything_is_refused():
+    screens = np.stack([screen(GREY)] * 2)
+    with pytest.raises(ValueError, match="at least one action"):
+        new_algorithm(Noise).predict(screens, action_masks=np.array([[1, 0], [0, 0]], bool))
+
+
 class Barred(Noise):
     def action_masks(self):
         return np.array([True, False])
@@ -286,6 +292,32 @@ def test_a_file_from_another_world_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match=r"\(3, 16, 16\) and 2 actions, not of .* 5 actions"):
         LifelongPPO.load(tmp_path / "model", make_vec_env(Wide, 1))
+
+
+def test_callbacks_find_actions_and_rewards():
+    seen = []
+
+    class Note(BaseCallback):
+        def _on_step(self):
+            seen.append((self.locals["actions"], self.locals["rewards"]))
+            return True
+
+    algorithm = new_algorithm(SeenAction)
+    algorithm.learn(ROLLOUT, Note())
+    actions, rewards = (np.stack(each) for each in zip(*seen, strict=True))
+    assert np.array_equal(actions, algorithm.rollout.actions.numpy())
+    assert rewards.shape == actions.shape
+    assert set(np.unique(rewards)) <= {-1.0, 0.0, 1.0}
+
+
+def test_it_is_loaded_with_the_keywords_of_stable_baselines(tmp_path, capsys):
+    new_algorithm(Noise).save(tmp_path / "model")
+    again = LifelongPPO.load(
+        tmp_path / "model", custom_objects={"learning_rate": 0.5, "clip_range": 0.1},
+        print_system_info=True, force_reset=False,
+    )  # fmt: skip
+    assert again.lr_schedule(1) == 0.5
+    assert "Stable-Baselines3" in capsys.readouterr().out
 
 
 def test_a_saved_algorithm_acts_and_learns_as_before(tmp_path):

@@ -307,6 +307,37 @@ def test_learning_goes_on_where_it_stopped():
     assert algorithm.num_timesteps == ROLLOUT
 
 
+def test_learning_anew_is_another_run_of_tensorboard_in_new_episodes(tmp_path):
+    """As with SB3's own algorithms: x_1 goes on as long as it is not told to begin anew."""
+    algorithm = new_algorithm(AlwaysOne)
+    algorithm.tensorboard_log = str(tmp_path)
+    for name, fresh in (("x", True), ("x", False), ("x", True), ("y", True)):
+        algorithm.learn(ROLLOUT, tb_log_name=name, reset_num_timesteps=fresh)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x_1", "x_2", "y_1"]
+    assert len(algorithm.ep_info_buffer) <= NUM_ENVS * KNOBS.num_steps
+
+
+@pytest.mark.parametrize(
+    ("knobs", "complaint"),
+    [
+        ({"epochs": 0}, "epochs must be from 1 to inf, not 0"),
+        ({"minibatches": 0}, "minibatches must be from 1"),
+        ({"num_steps": 0}, "num_steps must be from 1"),
+        ({"clip": -1.0}, "clip must be from 0"),
+        ({"discount": 1.5}, "discount must be from 0 to 1, not 1.5"),
+        ({"entropy_weight": float("nan")}, "entropy_weight must be from 0"),
+    ],
+)
+def test_a_knob_out_of_its_bounds_is_refused(knobs, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        PPOConfig(**knobs)
+
+
+def test_knobs_that_are_no_config_are_refused():
+    with pytest.raises(ValueError, match="config must be a PPOConfig, not"):
+        LifelongPPO("DualStreamPolicy", config={"epochs": 1})
+
+
 def test_another_environment_can_be_set():
     algorithm = learned(AlwaysOne, 1)
 

@@ -284,6 +284,8 @@ def test_match_writes_its_json(tmp_path: Path) -> None:
         (["juggle"], "juggle"),
         (["adapt", "--opponents", "0"], "at least 1 opponent"),
         (["adapt", "--resume"], "where a --memory ends"),
+        (["adapt", "--resume", "--memory", "/nowhere"], "no memory in /nowhere to go on with"),
+        (["train", "--resume", "/nowhere", "--games", "tron"], "with --resume no --games"),
         (["adapt", "--resume", "--memory", "mine", "--clumsy", "10"], "with stubborn opponents"),
         (["train", "--steps", "0"], "at least 1"),
         (["train", "--opponents", "random"], "player=share"),
