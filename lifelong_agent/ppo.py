@@ -6,7 +6,6 @@ It knows neither games nor memory.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,14 +30,11 @@ from lifelong_agent.experience import (
     VecEnvStream,
     of_rows,
 )
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.policy import Stretch, Thought, sample
 from lifelong_agent.recording import Recorded, overwrite
 
 GAZE_EVERY = 8  # steps
-BOUNDS: dict[str, tuple[float, float]] = {  # of knobs; the others are from 0 on
-    "num_steps": (1, math.inf), "epochs": (1, math.inf), "minibatches": (1, math.inf),
-    "discount": (0, 1), "trace_decay": (0, 1),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,12 @@ class PPOConfig:
     least_deviation: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            least, most = BOUNDS.get(name, (0, math.inf))
-            if not (least <= value <= most and value < math.inf):
-                raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
+        knobs = vars(self).copy()
+        counts = {name: knobs.pop(name) for name in ("num_steps", "epochs", "minibatches")}
+        shares = {name: knobs.pop(name) for name in ("discount", "trace_decay")}
+        check_knobs(1, whole=True, **counts)
+        check_knobs(0, 1, **shares)
+        check_knobs(0, **knobs)
 
 
 class LifelongPPO(StreamAlgorithm):

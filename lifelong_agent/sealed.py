@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
+import memory.sealed
 from lifelong_agent.weights import write_atomically
+from memory.sealed import seal_of
 
 
 def write_sealed(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
@@ -28,7 +29,8 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, 
     """
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        write_atomically(path, save(ready, {**notes, "seal": _seal(notes, ready)}))
+        seal = seal_of(notes, {name: part.numpy() for name, part in ready.items()}, "torch.")
+        write_atomically(path, save(ready, {**notes, "seal": seal}))
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror or error}") from None
 
@@ -44,18 +46,10 @@ def read_sealed(path: Path, form: str) -> tuple[dict[str, str], dict[str, Tensor
         ValueError: in one line that names the file, if it is missing, damaged, or of another
             format.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            notes = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is damaged: {reason}") from None
-    if notes.pop("seal", None) != _seal(notes, tensors):
-        raise ValueError(f"{path} is damaged: its content does not match its seal")
+    notes, content = memory.sealed.read_sealed(path)
     if notes.get("format") != form:
         raise ValueError(f"{path} has format {notes.get('format')!r}, this program reads {form}")
-    return notes, tensors
+    return notes, {name: torch.tensor(array) for name, array in content.items()}
 
 
 def set_aside(path: Path) -> Path:
@@ -70,13 +64,3 @@ def set_aside(path: Path) -> Path:
     with contextlib.suppress(OSError):
         path.rename(free)
     return free
-
-
-def _seal(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over notes, names, types, shapes and numbers."""
-    digest = hashlib.sha256(repr(sorted(notes.items())).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
@@ -21,7 +20,7 @@ def seal_of(notes: Mapping[str, str], content: Mapping[str, npt.NDArray[Any]], o
     """SHA-256 over notes, names, types, shapes and numbers; `of` stands before the types."""
     digest = hashlib.sha256(repr(sorted(notes.items())).encode())
     for name in sorted(content):
-        array = np.ascontiguousarray(content[name])
+        array = content[name]
         digest.update(f"{name}{of}{array.dtype}{array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
@@ -38,7 +37,7 @@ def read_sealed(path: Path) -> tuple[dict[str, str], Arrays]:
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise MemoryDamagedError(f"{path} cannot be read: {reason}") from None
+        raise MemoryDamagedError(f"{path} is damaged: {reason}") from None
     if notes.pop("seal", None) not in {seal_of(notes, content, of) for of in LIBRARIES}:
         raise MemoryDamagedError(f"{path} is damaged: its content does not match its seal")
     return notes, content

@@ -23,6 +23,7 @@ from selfplay.cli import (
     check_new,
     checked_device,
     checked_output,
+    print_whole,
     progress_bar,
     run_command,
     write_json,
@@ -301,8 +302,7 @@ class Bench(Options):
         table = Table("what", "value", "unit", "peer", "its value", "ratio")
         for row in rows:
             table.add_row(*row.to_text())
-        OUT.width = max(OUT.width, OUT.measure(table).maximum)  # names are not cut
-        OUT.print(table)
+        print_whole(table)
         write_json(self.json, {"rows": [row.to_json() for row in rows]})
 
 

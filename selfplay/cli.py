@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from lifelong_agent.devices import checked_device as checked_device
 from memory.command_line import checked_output as checked_output
@@ -53,6 +54,13 @@ def check_batch(batch: int, num_games: int = 1) -> None:
     least = LEAST_BATCH * num_games
     if batch < least:
         raise ValueError(f"a batch is at least {least} decisions, not {batch}")
+
+
+def print_whole(table: Table) -> None:
+    """Print a table whose words are not cut, however narrow the terminal."""
+    console = Console()
+    console.width = max(console.width, console.measure(table).maximum)
+    console.print(table)
 
 
 @contextlib.contextmanager

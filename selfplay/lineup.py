@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Generator
 import envs
 from envs import NUM_SEATS
 from envs.opponents import specialty
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.ppo import PPOConfig
 from selfplay.arena import Arena, make_arena
 from selfplay.lessons import TEACHERS
@@ -21,6 +21,7 @@ from selfplay.seats import Player, Random
 
 MOST_OPENINGS = 1 << 16
 MOST_SCRIPTED = 0.8  # share of the decisions in a game
+LEAST = 1e-9  # of what has to be above 0
 
 AnyGame = envs.Game[Any]
 
@@ -98,27 +99,27 @@ class TrainConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "minibatches", "snapshot_steps"):
-            self._check(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("lessons", "entropy_weight", "least_deviation", "lesson_floor"):
-            self._check(name, 0 <= getattr(self, name) < math.inf, "0 or more")
-        for name in ("variants", "averaging"):
-            self._check(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-        self._check("variants_scripted", 0 <= self.variants_scripted <= 1, "in [0, 1]")
-        self._check("learning_rate", 0 < self.learning_rate < math.inf, "above 0")
-        self._check("games", len(set(self.games)) == len(self.games), "different ones")
-        shares = [share for _, share in self.opponents]
-        self._check("opponents", all(0 < share < math.inf for share in shares), "of shares above 0")
+        check_knobs(
+            1, whole=True, steps=self.steps, epochs=self.epochs, minibatches=self.minibatches,
+            snapshot_steps=self.snapshot_steps,
+        )  # fmt: skip
+        check_knobs(0, whole=True, lessons=self.lessons)
+        check_knobs(
+            0, entropy_weight=self.entropy_weight, least_deviation=self.least_deviation,
+            lesson_floor=self.lesson_floor,
+        )  # fmt: skip
+        check_knobs(0, 1, is_open=True, variants=self.variants, averaging=self.averaging)
+        check_knobs(0, 1, variants_scripted=self.variants_scripted)
+        check_knobs(LEAST, learning_rate=self.learning_rate)
+        shares: dict[str, Any] = {f"the share of {name}": share for name, share in self.opponents}
+        check_knobs(LEAST, **shares)
+        if len(set(self.games)) < len(self.games):
+            raise ValueError(f"games must be different ones, not {self.games}")
         if self.minibatches > self.num_games:
             raise ValueError(
                 f"{self.minibatches} minibatches need as many decisions at a time, not "
                 f"{self.num_games}"
             )
-
-    def _check(self, name: str, is_right: bool, rule: str) -> None:
-        if not is_right:
-            said = name.replace("_", " ")
-            raise ValueError(f"{said} must be {rule}, not {getattr(self, name)}")
 
 
 class LineUp:

@@ -12,8 +12,9 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Generator, Tensor
 
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.policy import Stretch
-from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
+from selfplay.forgetting.learners import FineTune, TaskPPO, Tree
 from selfplay.forgetting.unrolls import (
     Unrolls,
     cloning_loss,

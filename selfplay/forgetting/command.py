@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from selfplay.cli import Options, checked_device, progress_bar, write_json
+from selfplay.cli import Options, checked_device, print_whole, progress_bar, write_json
 from selfplay.forgetting.evaluation import Evaluation, folder_name
 from selfplay.forgetting.methods import split_methods
 from selfplay.forgetting.suites import find_suite
@@ -63,10 +63,8 @@ class Forgetting(Options):
         evaluation = Evaluation(suite, methods, seeds, out, checked_device(self.device))
         with progress_bar("forgetting", evaluation.num_decisions, "decisions") as tell:
             results = evaluation.run(tell)
-        table = text_table(results)
+        print_whole(text_table(results))
         console = Console()
-        console.width = max(console.width, console.measure(table).maximum)  # names are not cut
-        console.print(table)
         if methods:
             write_report(results, out / "report.html")
             console.print(f"results: {out / 'results.json'}, {out / 'report.html'}")

@@ -7,7 +7,6 @@ other terms (fewer steps, other environments) a run measures its own, and keeps 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -150,7 +149,7 @@ def read_constants(suite: Suite, folder: Path, *, published: bool = True) -> Con
         ValueError: in one line, for a damaged file.
     """
     places = [folder / "normalisation.json"]
-    if published and re.fullmatch(r"\w+", suite.name):
+    if published:
         places.append(PUBLISHED / f"forgetting-{suite.name}.json")
     for path in places:
         if path.is_file():

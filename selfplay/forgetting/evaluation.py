@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from lifelong_agent.weights import read_json, write_atomically
+from memory.command_line import check_seed
 from selfplay.forgetting.constants import (
     Constants,
     alone,
@@ -70,8 +71,8 @@ class Evaluation:
         self.device = torch.device(device)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be different, at least one: {list(self.seeds)}")
-        if not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
-            raise ValueError(f"seeds must be whole numbers from 0 to 2**32 - 1: {list(self.seeds)}")
+        for seed in self.seeds:
+            check_seed(seed)
         check_suite(self.suite)
         spaces_of(self.suite)  # complains of an environment that cannot be made
         self.in_sequence = {

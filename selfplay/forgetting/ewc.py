@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.experience import Rollout
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.policy import sample
-from selfplay.forgetting.learners import FineTune, TaskPPO, Tree, check_knobs
+from selfplay.forgetting.learners import FineTune, TaskPPO, Tree
 
 Named = Mapping[str, Tensor]
 

@@ -8,7 +8,6 @@ starts anew in every segment: it makes the constants of the normalisation.
 from __future__ import annotations
 
 import copy
-import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -39,23 +38,6 @@ Tree = dict[str, Any]
 def no_logger() -> Logger:
     """A logger that writes nowhere; SB3's own leaves a folder behind for each learner."""
     return Logger(folder=None, output_formats=[])
-
-
-def check_knobs(
-    least: float, most: float | None = None, *, whole: bool = False, **knobs: Any
-) -> None:
-    """Make sure that knobs are numbers within their bounds; without a greatest one, finite.
-
-    Raises:
-        ValueError: in one line that names the first that is not.
-    """
-    kind = "whole number" if whole else "number"
-    bounds = f"from {least:g} on" if most is None else f"from {least:g} to {most:g}"
-    greatest = sys.float_info.max if most is None else most
-    for name, value in knobs.items():
-        is_of_kind = isinstance(value, int if whole else int | float)
-        if not (is_of_kind and least <= value <= greatest):
-            raise ValueError(f"{name} must be a {kind} {bounds}, not {value!r}")
 
 
 class NetworkActor:

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.experience import Observation, Outcome, Rollout, Stream
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.policy import DualStreamNetwork, Stretch, Thought
 from selfplay.forgetting.appraisal import Trial, surprise_of
-from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree, check_knobs
+from selfplay.forgetting.learners import FineTune, NetworkActor, TaskPPO, Tree
 from selfplay.forgetting.memories import Memories
 from selfplay.forgetting.practice import Actor
 from selfplay.forgetting.unrolls import (

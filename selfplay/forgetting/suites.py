@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,6 +16,7 @@ from typing import Any, Literal, get_args
 import gymnasium
 
 import envs
+from lifelong_agent.knobs import check_knobs
 from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import NetworkConfig
 from lifelong_agent.weights import PRETRAINED, load_network, network_digest
@@ -364,13 +364,10 @@ def check_suite(suite: Suite) -> None:
 
 
 def _check_numbers(suite: Suite) -> None:
-    for name in ("steps", "parts", "num_rows", "rollout_steps", "epochs", "minibatches"):
-        count = getattr(suite, name)
-        if not (isinstance(count, int) and count > 0):
-            raise ValueError(f"{name} must be a whole number from 1 on, not {count!r}")
-    for name in ("learning_rate", "entropy_weight", "least_deviation"):
-        if not 0 <= getattr(suite, name) < math.inf:
-            raise ValueError(f"{name} must be a number from 0 on, not {getattr(suite, name)!r}")
+    counts = ("steps", "parts", "num_rows", "rollout_steps", "epochs", "minibatches")
+    check_knobs(1, whole=True, **{name: getattr(suite, name) for name in counts})
+    weights = ("learning_rate", "entropy_weight", "least_deviation")
+    check_knobs(0, **{name: getattr(suite, name) for name in weights})
 
 
 def _check_task(task: Task) -> None:

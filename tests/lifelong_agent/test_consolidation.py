@@ -170,6 +170,19 @@ def test_what_was_learned_before_files_named_the_eyes_is_taken_up(folder: Path) 
     agent.close()
 
 
+def test_numbers_of_any_shape_and_type_come_back_sealed(tmp_path: Path) -> None:
+    tensors = {
+        "one": torch.tensor(3), "none": torch.zeros(0, 2), "flags": torch.tensor([True, False]),
+        "bytes": torch.arange(9, dtype=torch.uint8), "turned": torch.randn(3, 2).T,
+    }  # fmt: skip
+    write_sealed(tmp_path / "file", tensors, {"format": "f"})
+    notes, found = read_sealed(tmp_path / "file", "f")
+    assert notes == {"format": "f"}
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    assert all(found[name].dtype == tensors[name].dtype for name in tensors)
+
+
 def test_a_second_damaged_file_does_not_overwrite_the_first(tmp_path: Path) -> None:
     path = tmp_path / "a.b.safetensors"
     names = []

@@ -320,12 +320,12 @@ def test_learning_anew_is_another_run_of_tensorboard_in_new_episodes(tmp_path):
 @pytest.mark.parametrize(
     ("knobs", "complaint"),
     [
-        ({"epochs": 0}, "epochs must be from 1 to inf, not 0"),
-        ({"minibatches": 0}, "minibatches must be from 1"),
-        ({"num_steps": 0}, "num_steps must be from 1"),
-        ({"clip": -1.0}, "clip must be from 0"),
-        ({"discount": 1.5}, "discount must be from 0 to 1, not 1.5"),
-        ({"entropy_weight": float("nan")}, "entropy_weight must be from 0"),
+        ({"epochs": 0}, "epochs must be a whole number from 1 on, not 0"),
+        ({"minibatches": 0}, "minibatches must be a whole number from 1 on, not 0"),
+        ({"num_steps": 0}, "num_steps must be a whole number from 1 on, not 0"),
+        ({"clip": -1.0}, "clip must be a number from 0 on, not -1.0"),
+        ({"discount": 1.5}, "discount must be a number from 0 to 1, not 1.5"),
+        ({"entropy_weight": float("nan")}, "entropy_weight must be a number from 0 on, not nan"),
     ],
 )
 def test_a_knob_out_of_its_bounds_is_refused(knobs, complaint):

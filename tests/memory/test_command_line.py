@@ -438,7 +438,7 @@ def test_a_deleted_memory_is_damage_as_long_as_anything_tells_of_it(folder: Path
 
 @pytest.mark.parametrize("library", ["", "torch."])
 def test_what_sleep_taught_is_verified_too(folder: Path, library: str, capsys) -> None:
-    numbers = {"slow.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    numbers = {"slow.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "steps": np.array(3)}
     notes = {"format": "neocortex-1"}
     content = bytearray(save(numbers, {**notes, "seal": seal_of(notes, numbers, library)}))
     path = folder / "eyes.neocortex.safetensors"

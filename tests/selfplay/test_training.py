@@ -141,17 +141,20 @@ def test_a_run_that_is_asked_twice_stops_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"averaging": 1.0}, "averaging must be in"),
-        ({"averaging": float("nan")}, "averaging must be in"),
-        ({"snapshot_steps": 0}, "snapshot steps must be at least 1, not 0"),
-        ({"lessons": -1}, "lessons must be 0 or more"),
-        ({"lesson_floor": float("nan")}, "lesson floor must be 0 or more"),
-        ({"entropy_weight": float("inf")}, "entropy weight must be 0 or more"),
-        ({"learning_rate": 0.0}, "learning rate must be above 0"),
+        ({"averaging": 1.0}, "averaging must be a number from 0 to below 1, not 1.0"),
+        ({"averaging": float("nan")}, "averaging must be a number from 0 to below 1, not nan"),
+        ({"snapshot_steps": 0}, "snapshot_steps must be a whole number from 1 on, not 0"),
+        ({"lessons": -1}, "lessons must be a whole number from 0 on, not -1"),
+        ({"lesson_floor": float("nan")}, "lesson_floor must be a number from 0 on, not nan"),
+        ({"entropy_weight": float("inf")}, "entropy_weight must be a number from 0 on, not inf"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number from 1e-09 on, not 0.0"),
         ({"games": ("connect", "connect")}, "games must be different ones"),
-        ({"opponents": (("random", float("nan")),)}, "opponents must be of shares above 0"),
+        (
+            {"opponents": (("random", float("nan")),)},
+            "the share of random must be a number from 1e-09 on, not nan",
+        ),
         ({"minibatches": 17}, "17 minibatches need as many decisions at a time, not 16"),
-        ({"variants": 1.0}, "variants must be in"),
+        ({"variants": 1.0}, "variants must be a number from 0 to below 1, not 1.0"),
     ],
 )
 def test_a_run_on_numbers_out_of_their_range_is_refused(change, complaint):
