@@ -22,10 +22,10 @@ from lifelong_agent.devices import checked_device
 from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
 from lifelong_agent.experience import Rollout
 from lifelong_agent.keys import KeyEncoder
-from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
+    check_tensors,
     flatten,
     load_network,
     load_optimizer,
@@ -44,6 +44,7 @@ from selfplay.machine import keep_freed_memory
 from selfplay.players import NetworkPlayer
 from selfplay.rollout import Arenas
 
+USUAL = NetworkConfig()  # what is trained from nothing
 KEY_SAMPLES = 2048
 LOG_STEPS = 80_000  # between two points of the curves
 MEETING_STEPS = 160_000  # that a former self stays, on average
@@ -56,13 +57,26 @@ class Trainer:
         config: the run.
         out: folder for checkpoints and TensorBoard.
         start: a trained network's folder to continue from, or None.
+        network: what is trained without a start; one of the usual architecture if left out.
+
+    Raises:
+        ValueError: in one line, if the start cannot be read or is for another world.
     """
 
-    def __init__(self, config: TrainConfig, out: Path, start: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: Path,
+        start: Path | None = None,
+        network: NetworkConfig | None = None,
+    ) -> None:
         keep_freed_memory()
         if torch.device(config.device).type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
             torch.backends.cudnn.benchmark = True  # all shapes are fixed: the best kernel is sought
+        trained = None if start is None else load_network(start, config.device)
+        built = (network or USUAL) if trained is None else trained.config
+        eyes = dataclasses.replace(built.eyes, precision=config.precision)
         self.config, self.out = config, out
         self.generator = Generator(config.device).manual_seed(config.seed)
         self.league = League()
@@ -82,11 +96,12 @@ class Trainer:
             ),
             seed=config.seed,
             device=config.device,
-            policy_kwargs={"network": NetworkConfig(eyes=EyesConfig(precision=config.precision))},
+            policy_kwargs={"network": dataclasses.replace(built, eyes=eyes)},
             tensorboard_log=str(out / "tensorboard"),
         )
-        if start is not None:
-            self.network.load_state_dict(load_network(start, config.device).state_dict())
+        if start is not None and trained is not None:
+            check_tensors(self.network, trained.state_dict(), start / "network.safetensors")
+            self.network.load_state_dict(trained.state_dict())
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         if config.compiled:
             for part in (self.network.eyes, self.network.circuits):
@@ -197,6 +212,7 @@ class Trainer:
             return
         notes = {
             "config": dataclasses.asdict(self.config),
+            "network": self.network.config.to_json(),
             "steps": steps,
             "snapshots": [[s.name, s.score] for s in self.league.snapshots],
             "met": [None if s is None else s.name for s in self.met],
@@ -268,10 +284,11 @@ class Trainer:
             values["taught"] = tuple(values["taught"])
             values["opponents"] = tuple((name, share) for name, share in values["opponents"])
             config = TrainConfig(**values)
-            checked_device(config.device)
-        except (KeyError, TypeError) as error:
+            network = NetworkConfig.from_json(notes.get("network", USUAL.to_json()))
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{directory / 'run.json'} describes no run: {error}") from None
-        trainer = cls(config, directory)
+        checked_device(config.device)
+        trainer = cls(config, directory, network=network)
         host = ("generators/", "optimizer/")  # these are taken over from the host
         tensors = unflatten(
             {k: v if k.startswith(host) else v.to(config.device) for k, v in flat.items()}

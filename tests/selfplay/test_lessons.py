@@ -1,6 +1,5 @@
 """Lessons: what teachers say, how it is weighed, and that it is learned."""
 
-import dataclasses
 import functools
 
 import pytest
@@ -119,12 +118,8 @@ def test_what_is_said_of_a_flipped_row_is_flipped():
 @pytest.fixture
 def taught(tmp_path, monkeypatch):
     """Runs a small network on tron with lessons; returns the trainer and the lesson losses."""
-    monkeypatch.setattr(
-        training, "NetworkConfig",
-        lambda eyes: NetworkConfig(
-            eyes=dataclasses.replace(SMALL.eyes, precision=eyes.precision), circuits=SMALL.circuits
-        ),
-    )  # fmt: skip
+    small = NetworkConfig(eyes=SMALL.eyes, circuits=SMALL.circuits)
+    monkeypatch.setattr(training, "USUAL", small)
     monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=8))
 
     def run(steps, lessons, **more):

@@ -12,7 +12,8 @@ import torch
 
 import envs
 from lifelong_agent.exemplars import read_exemplars
-from lifelong_agent.policy import NetworkConfig
+from lifelong_agent.perception import EyesConfig
+from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
     load_network,
@@ -48,12 +49,8 @@ class PlugPulled(Exception):
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
     """A small network, short rollouts, and a league that has to let snapshots go."""
-
-    def network(eyes):
-        small = dataclasses.replace(SMALL.eyes, precision=eyes.precision)
-        return NetworkConfig(eyes=small, circuits=SMALL.circuits)
-
-    monkeypatch.setattr(training, "NetworkConfig", network)
+    small = NetworkConfig(eyes=SMALL.eyes, circuits=SMALL.circuits)
+    monkeypatch.setattr(training, "USUAL", small)
     monkeypatch.setattr(training, "PPOConfig", functools.partial(PPOConfig, num_steps=4))
     monkeypatch.setattr(training, "League", functools.partial(League, 3))
 
@@ -314,6 +311,26 @@ def test_a_run_can_start_from_a_trained_network(tmp_path):
     other = Trainer(CONFIG, tmp_path / "run", start=tmp_path / "agent")
     pairs = zip(trainer.network.parameters(), other.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_start_of_another_architecture_is_trained_as_it_is_built_and_resumed(tmp_path):
+    agent, run = tmp_path / "agent", tmp_path / "run"
+    far = NetworkConfig(eyes=EyesConfig(reach=1))
+    save_network(agent, DualStreamNetwork(far))
+    trainer = Trainer(dataclasses.replace(CONFIG, steps=ROLLOUT), run, start=agent)
+    assert trainer.network.config.eyes.reach == 1
+    trainer.run()
+    again = Trainer.resume(run)
+    assert again.network.config == load_network(run).config == trainer.network.config
+    pairs = zip(trainer.network.parameters(), again.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_start_for_another_world_is_refused_in_one_line(tmp_path):
+    save_network(tmp_path / "agent", DualStreamNetwork(NetworkConfig(num_actions=3)))
+    with pytest.raises(ValueError, match=r"tensor policy.*shape") as caught:
+        Trainer(CONFIG, tmp_path / "run", start=tmp_path / "agent")
+    assert "\n" not in str(caught.value)
 
 
 def test_variants_share_a_part_of_their_game(tmp_path):
