@@ -24,9 +24,10 @@ part() { # part NAME COMMAND...: unless it was done before
 }
 
 opponents() { # opponents GAME OPTION...: stubborn ones; their games are in a memory of their own
-    local game=$1
+    local game=$1 life=(--memory "$out/memory-$1")
     shift
-    part "$game" -m selfplay adapt --game "$game" "$@" --memory "$out/memory-$game" --resume
+    test -e "$out/memory-$game/memory.sqlite" && life+=(--resume)
+    part "$game" -m selfplay adapt --game "$game" "$@" "${life[@]}"
 }
 
 exploiter() { # exploiter GAME SEED: trained in the folder GAME-SEED
