@@ -20,6 +20,7 @@ from memory.command_line import run_command as run_command
 from memory.command_line import write_json as write_json
 
 LEAST_BATCH = 32
+WIDEST = 10_000  # letters; more than any table
 KEPT = ("network.json", "network.safetensors", "run.json", "run.safetensors")
 
 
@@ -57,9 +58,10 @@ def check_batch(batch: int, num_games: int = 1) -> None:
 
 
 def print_whole(table: Table) -> None:
-    """Print a table whose words are not cut, however narrow the terminal."""
+    """Print a table whose cells are neither cut nor folded, however narrow the terminal."""
     console = Console()
-    console.width = max(console.width, console.measure(table).maximum)
+    boundless = console.options.update(max_width=WIDEST)
+    console.width = max(console.width, console.measure(table, options=boundless).maximum)
     console.print(table)
 
 

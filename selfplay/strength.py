@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator
 
 import envs
-from envs import legal_of
+from envs import Game, legal_of
 from lifelong_agent.experience import Observation
 from lifelong_agent.policy import DualStreamNetwork
 from lifelong_agent.weights import load_network, trained_games
+from selfplay.cli import progress_bar
 from selfplay.match import play_match
 from selfplay.measure import Row
 from selfplay.players import NetworkPlayer, make_scripted
@@ -50,26 +54,32 @@ def bench_strength(
     learned = [name for name in variants if name in known]
     if not learned:
         raise ValueError(f"{directory} has learned none of {', '.join(variants)}")
-    rows = [row for name in learned for row in climb(network, name, device, seed, games)]
+    meetings = [(game, who) for name in learned for game, who in ladder(name, device)]
+    rows = []
+    with progress_bar("climbing", len(meetings) * games, "games") as tell:
+        for done, (game, opponent) in enumerate(meetings):
+            players = (NetworkPlayer(network, "agent", greedy=True), make_scripted(opponent))
+            generator = Generator(device).manual_seed(seed)
+            what = f"{game.variant} against {opponent}"
+            told = partial(_tell_beyond, tell, done * games, what)
+            result = play_match(game, players, games, generator, told)
+            rows.append(Row(f"{what}, {games} games", result.total.score, "score"))
+            if game.name == "volley":
+                rows.append(Row(what, result.points.mean, "points a match"))
     if "connect" in learned:
         share, chance = value_keeping(network, device)
         rows.append(Row("decisive positions kept", share, "share", "random legal move", chance))
     return rows
 
 
-def climb(
-    network: DualStreamNetwork, name: str, device: torch.device, seed: int, games: int
-) -> list[Row]:
-    """The network in game `name` against every player of its ladder."""
-    game, rows = envs.make(name, device), []
-    for opponent in LADDERS[game.name]:
-        players = (NetworkPlayer(network, "agent", greedy=True), make_scripted(opponent))
-        generator = Generator(device).manual_seed(seed)
-        result = play_match(game, players, games, generator)
-        rows.append(Row(f"{name} against {opponent}, {games} games", result.total.score, "score"))
-        if game.name == "volley":
-            rows.append(Row(f"{name} against {opponent}", result.points.mean, "points a match"))
-    return rows
+def ladder(variant: str, device: torch.device) -> list[tuple[Game[Any], str]]:
+    """A game with each of the scripted players of its ladder."""
+    game = envs.make(variant, device)
+    return [(game, opponent) for opponent in LADDERS[game.name]]
+
+
+def _tell_beyond(tell: Callable[[int, str], None], before: int, what: str, done: int) -> None:
+    tell(before + done, what)
 
 
 def value_keeping(network: DualStreamNetwork, device: torch.device) -> tuple[float, float]:
