@@ -11,7 +11,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +56,8 @@ def fail(message: str) -> None:
 def guarded(action: Callable[[], T]) -> T:
     """Run a command; what a user can cause ends in one line and exit code 2."""
     try:
-        return action()
+        with plain_warnings():
+            return action()
     except BrokenPipeError:  # who read along has gone: nobody is left to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -65,6 +67,23 @@ def guarded(action: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Our own warnings are one line for the user, without the line of code that gave them."""
+    usual = warnings.formatwarning
+
+    def plain(message: Any, category: type[Warning], *where: Any, **more: Any) -> str:
+        if category is UserWarning:
+            return f"warning: {message}\n"
+        return usual(message, category, *where, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def run_command(commands: Any, args: list[str] | None, prog: str) -> None:
