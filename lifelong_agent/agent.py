@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +159,7 @@ class LifelongAgent:
 
         Raises:
             RuntimeError: outside a game.
-            ValueError: for a frame or a mask of the wrong shape, or nothing legal.
+            ValueError: for a missing frame or mask, one of the wrong shape, or nothing legal.
         """
         if self.episode is None:
             raise RuntimeError("begin_game comes before act")
@@ -230,6 +230,8 @@ class LifelongAgent:
 
     def _checked(self, obs: AgentObservation) -> tuple[Tensor, Tensor]:
         device = self._state.device
+        if not isinstance(obs, Mapping) or not {"observation", "action_mask"} <= obs.keys():
+            raise ValueError("wanted a dictionary with an observation and an action_mask")
         frame = torch.as_tensor(obs["observation"], device=device).clone()  # it is remembered
         legal = torch.as_tensor(obs["action_mask"], device=device).bool().clone()
         config = self.network.config

@@ -186,6 +186,9 @@ def test_what_does_not_fit_is_refused_in_words(network: DualStreamNetwork) -> No
     agent.begin_game("connect", "ana")
     with pytest.raises(ValueError, match="uint8 frame"):
         agent.act(obs | {"observation": obs["observation"][:, :32]})
+    for less in (obs["observation"], {"observation": obs["observation"]}):
+        with pytest.raises(ValueError, match="an observation and an action_mask"):
+            agent.act(less)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="something legal"):
         agent.act(obs | {"action_mask": torch.zeros(16, dtype=torch.bool)})
     with pytest.raises(ValueError, match="between -1 and 1"):
