@@ -117,7 +117,7 @@ def test_a_run_on_cuda_goes_on_where_it_was_killed(method, parts, tmp_path, monk
         for name, tensor in flatten(saved.pop() if saved else {}).items():
             taken_up = flatten(learner.state_dict())[name]
             assert torch.equal(taken_up.cpu(), tensor)
-            is_host = not tensor.is_floating_point() or not tensor.numel()  # counts, chance, nothing
+            is_host = not tensor.is_floating_point() or not tensor.numel()  # counts, chance
             assert taken_up.is_cuda or is_host
         learn(self, part, learner, record)
 
