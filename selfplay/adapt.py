@@ -259,9 +259,9 @@ def so_far(records: list[OpponentRecord]) -> str:
     """In a few words, what is known of the opponents up to now; the last one may not be over."""
     until = [losses_until_broken(record.results) for record in records]
     broken = [count for count in until if count is not None]
-    median = f", after a median of {statistics.median(broken):g}" if broken else ""
+    median = f" (median {statistics.median(broken):g})" if broken else ""
     newest = "".join("-=#"[result + 1] for result in records[-1].results[-10:])
-    return f"{records[-1].name} {newest}; broken {len(broken)} of {len(records)}{median}"
+    return f"broken {len(broken)} of {len(records)}{median}, {records[-1].name} {newest}"
 
 
 def slept(agent: LifelongAgent, budget_s: float) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from lifelong_agent.devices import checked_device as checked_device
 from memory.command_line import checked_output as checked_output
@@ -74,13 +74,14 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int, s
     """
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[word]}"),
+        TextColumn("{task.fields[word]}", table_column=Column(ratio=2, no_wrap=True)),
         console=Console(stderr=True),
+        expand=True,  # the bar and the word share what the figures leave
     )
     with bar:
         task = bar.add_task(title, total=total, word="")
