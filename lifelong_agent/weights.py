@@ -228,6 +228,17 @@ def check_tensors(network: DualStreamNetwork, tensors: Mapping[str, Tensor], pat
             raise ValueError(f"{path}: tensor {name} holds NaN or infinity")
 
 
+def take_weights(network: DualStreamNetwork, trained: DualStreamNetwork, directory: Path) -> None:
+    """Let a network begin with the weights of one that was read out of `directory`.
+
+    Raises:
+        ValueError: in one line, if that has another architecture.
+    """
+    weights = trained.state_dict()
+    check_tensors(network, weights, directory / "network.safetensors")
+    network.load_state_dict(weights)
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """Moments and step counts, by the parameter's number and their name."""
     entries = optimizer.state_dict()["state"]

@@ -25,13 +25,13 @@ from lifelong_agent.keys import KeyEncoder
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
-    check_tensors,
     flatten,
     load_network,
     load_optimizer,
     optimizer_tensors,
     read_pair,
     save_network,
+    take_weights,
     unflatten,
     write_pair,
 )
@@ -100,8 +100,7 @@ class Trainer:
             tensorboard_log=str(out / "tensorboard"),
         )
         if start is not None and trained is not None:
-            check_tensors(self.network, trained.state_dict(), start / "network.safetensors")
-            self.network.load_state_dict(trained.state_dict())
+            take_weights(self.network, trained, start)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         if config.compiled:
             for part in (self.network.eyes, self.network.circuits):

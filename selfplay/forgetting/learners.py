@@ -21,11 +21,11 @@ from lifelong_agent.experience import Observation, Stream
 from lifelong_agent.policy import DualStreamNetwork, DualStreamPolicy
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
-    check_tensors,
     flatten,
     load_network,
     load_optimizer,
     optimizer_tensors,
+    take_weights,
     unflatten,
 )
 from selfplay.forgetting.dormant import dormant_ratio, hidden_activity
@@ -127,9 +127,7 @@ class TaskPPO(LifelongPPO):
         """Raises `ValueError`, in one line, if the start has another architecture."""
         super()._setup_model()
         if self.start is not None:
-            weights = load_network(self.start).state_dict()
-            check_tensors(self.policy.network, weights, self.start / "network.safetensors")
-            self.policy.network.load_state_dict(weights)
+            take_weights(self.policy.network, load_network(self.start), self.start)
 
     def move_to(self, stream: Stream) -> None:
         """Go on with new games, in new rows."""
