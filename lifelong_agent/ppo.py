@@ -203,19 +203,21 @@ class LifelongPPO(StreamAlgorithm):
         network = self.policy.network
         rows = torch.arange(stream.num_rows, device=obs.seat.device)
         glances = network.eyes.glance(obs.frames)
-        thought = self._think(obs, self.states[rows, obs.seat], glances)
-        action = sample(thought.log_probs, self.generator)
-        log_prob = thought.log_probs[rows, action]
-        self.states[rows, obs.seat] = thought.state
+        log_probs, value, state = self._think(obs, self.states[rows, obs.seat], glances)
+        action = sample(log_probs, self.generator)
+        log_prob = log_probs[rows, action]
+        self.states[rows, obs.seat] = state
         outcome = stream.advance(action)
-        outcome.reward.add_(self.config.discount * self._foregone(outcome, thought.value))
+        outcome.reward.add_(self.config.discount * self._foregone(outcome, value))
         self.states *= (~outcome.ended).float()[:, None, None]
-        return Decision(obs, glances, action, log_prob, thought.value), outcome
+        return Decision(obs, glances, action, log_prob, value), outcome
 
-    def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
-        """What is thought of an observation before acting, from (N, S) states."""
+    def _think(
+        self, obs: Observation, states: Tensor, glances: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, A) log-probabilities, (N,) value and (N, S) next state, before acting."""
         thought: Thought = self.policy.network(obs.frames, obs.legal_actions, states, glances)
-        return thought
+        return thought.log_probs, thought.value, thought.state
 
     def _foregone(self, outcome: Outcome, value: Tensor) -> Tensor:
         """(N,) what was still expected where the clock ended it, which is no ending; 0 elsewhere.

@@ -69,7 +69,8 @@ class Lifelong(TaskPPO):
             the way, and the policy is softened; infinite for never.
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
-        alert: how many times as often it then learns from each rollout, until the segment is over.
+        alert: into how many parts, of at least a row, each minibatch is then divided until the
+            segment is over: so many times as many steps, for little more time.
         control: share of the rows, rounded down, in which the slow network of before goes on
             acting, as a control group. By itself 1/8 for a network that began trained, and none for
             one that began with new weights. At a segment's end the slow network has gone as far
@@ -165,20 +166,26 @@ class Lifelong(TaskPPO):
         return foregone
 
     @property
-    def _stand_ins(self) -> list[tuple[DualStreamNetwork, slice]]:
-        """Networks that act in the place of the fast one, and the rows in which they do."""
-        control = [(self.before, self.trial.control_rows)] if self.trial.has_control else []
-        return control + ([(self.slow, self.trial.tried_rows)] if self.trial.is_tried else [])
+    def _cast(self) -> list[tuple[DualStreamNetwork, slice]]:
+        """Who acts, and in which rows, which are all, in their order."""
+        trial, end = self.trial, self.n_envs
+        others: list[tuple[DualStreamNetwork, slice]] = []
+        if trial.has_control:
+            others, end = [(self.before, trial.control_rows)], trial.control_rows.start
+        if trial.is_tried:
+            others, end = [(self.slow, trial.tried_rows), *others], trial.tried_rows.start
+        return [(self.policy.network, slice(end)), *others]
 
-    def _think(self, obs: Observation, states: Tensor, glances: Tensor) -> Thought:
-        thought = super()._think(obs, states, glances)
-        for network, rows in self._stand_ins:
-            seen = (obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
-            other: Thought = network(*seen)
-            thought.log_probs[rows] = other.log_probs
-            thought.value[rows] = other.value
-            thought.state[rows] = other.state
-        return thought
+    def _think(
+        self, obs: Observation, states: Tensor, glances: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        thoughts: list[Thought] = [
+            network(obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
+            for network, rows in self._cast
+        ]
+        parts = [(each.log_probs, each.value, each.state) for each in thoughts]
+        log_probs, value, state = (torch.cat(part) for part in zip(*parts, strict=True))
+        return log_probs, value, state
 
     def train(self) -> None:
         """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
@@ -200,8 +207,8 @@ class Lifelong(TaskPPO):
         return surprise_of(advantages, returns, torch.stack(self.variances).mean())
 
     def _minibatches(self) -> Iterator[Tensor]:
-        for _ in range(self.alert if self.is_alert else 1):
-            yield from super()._minibatches()
+        for rows in super()._minibatches():
+            yield from rows.tensor_split(min(self.alert, len(rows)) if self.is_alert else 1)
 
     @torch.no_grad()
     def _soften(self) -> None:

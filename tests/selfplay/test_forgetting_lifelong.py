@@ -196,8 +196,8 @@ def test_the_control_group_goes_on_as_before_and_from_the_second_part_on_there_i
         now = algorithm.policy.network(obs.frames, obs.legal_actions, states, glances)
         slow = algorithm.slow(obs.frames, obs.legal_actions, states, glances)
         before = algorithm.before(obs.frames, obs.legal_actions, states, glances)
-    for name in ("log_probs", "value", "state"):
-        got, new, tried, old = (getattr(each, name) for each in (thought, now, slow, before))
+    for got, name in zip(thought, ("log_probs", "value", "state"), strict=True):
+        new, tried, old = (getattr(each, name) for each in (now, slow, before))
         torch.testing.assert_close(got[:5], new[:5])
         torch.testing.assert_close(got[5:7], (tried if parts > 1 else new)[5:7])
         torch.testing.assert_close(got[7:], old[7:])
@@ -324,9 +324,9 @@ def test_where_next_to_nothing_is_paid_a_trifle_is_no_surprise():
 def test_only_a_bad_surprise_at_the_start_of_a_segment_wakes_the_learner(bias, is_surprised):
     """A critic that expects far more, or far less, than there ever is.
 
-    The policy is softened once, and after that each rollout is learned from three times as often.
+    The policy is softened once, and after that each minibatch is two.
     """
-    learner, again = (learner_of("lifelong(capacity=64,alert=3)") for _ in range(2))
+    learner, again = (learner_of("lifelong(capacity=64,alert=2)") for _ in range(2))
     learner.learn(0, 1)
     usual = learner.algorithm.updates
     learner.finish(0)
@@ -339,9 +339,19 @@ def test_only_a_bad_surprise_at_the_start_of_a_segment_wakes_the_learner(bias, i
     assert learner.algorithm.updates == usual
     again.load_state_dict(learner.state_dict())
     again.learn(1, 3)
-    assert again.algorithm.updates == usual + usual * (3 if is_surprised else 1)
+    assert again.algorithm.updates == usual + usual * (2 if is_surprised else 1)
     again.algorithm.begin_segment()
     assert not again.algorithm.is_alert
+
+
+@pytest.mark.parametrize(("alert", "size"), [(1, 8), (2, 4), (3, 3), (16, 1)])
+def test_alert_means_more_and_smaller_minibatches_of_the_same_rows(alert, size):
+    algorithm = learner_of(f"lifelong(capacity=64,alert={alert})").algorithm
+    algorithm.n_envs, algorithm.is_alert = 8 * TINY.minibatches, True
+    minibatches = list(algorithm._minibatches())
+    assert len(minibatches) == TINY.epochs * TINY.minibatches * min(alert, 8)
+    assert max(map(len, minibatches)) == size
+    assert torch.cat(minibatches).bincount().tolist() == [TINY.epochs] * algorithm.n_envs
 
 
 def test_a_softened_policy_is_less_sure_of_what_to_do():
