@@ -36,7 +36,7 @@ from selfplay.forgetting.results import MethodResults, Results
 from selfplay.forgetting.runner import Record, Run
 from selfplay.forgetting.suites import Suite, check_suite, find_suite
 
-VERSION = 7
+VERSION = 8
 Progress = Callable[[int, str], None]
 
 
