@@ -181,7 +181,7 @@ class Volley(Game[VolleyState]):
         after, fallen = self.court.advance(before, walk, leap, state.wait == 0, state.wind)
         won = fallen * ~ended  # by seat 0, which sits on the left
         point = won != 0
-        rewards = torch.stack((won, -won), 1)
+        rewards = torch.stack((won, -won), 1) + 0.0  # no -0.0
         lost = state.lost + (rewards < 0)
         ticks = state.ticks + ~ended
         terminated = state.terminated | (lost >= POINTS).any(1)

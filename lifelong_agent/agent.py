@@ -261,7 +261,7 @@ class LifelongAgent:
         if not -1 <= result <= 1:
             raise ValueError(f"a result is between -1 and 1, not {result}")
         episode = self.episode
-        episode.result = float(result)
+        episode.result = float(result) + 0.0  # no -0.0
         self.hippocampus.book.note_scenes(self._scenes)
         strategies = self.hippocampus.remember(episode, self.encoder)
         self.episode = None

@@ -6,6 +6,7 @@ Pure functions; no file, no search.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import zlib
 from collections.abc import Iterable
 from typing import Any
@@ -24,9 +25,28 @@ NO_FRAME = np.zeros((0, 0, 0), np.uint8)
 
 
 def seal(values: Iterable[Any]) -> int:
-    """CRC-32 over a row's values; a flipped bit in any of them changes it."""
+    """CRC-32 over a row's values; a flipped bit in any of them changes it.
+
+    Zeros have no sign: SQLite gives -0.0 back as 0.0.
+    """
+    return _checksum(value + 0.0 if type(value) is float else value for value in values)
+
+
+def _checksum(values: Iterable[Any]) -> int:
     parts = [value if type(value) is bytes else repr(value).encode() for value in values]
     return zlib.crc32(b"\x1f".join([*parts, b""]))
+
+
+def is_sealed(row: tuple[Any, ...]) -> bool:
+    """Whether the last value is the seal of those before it.
+
+    Older versions sealed a zero with its sign, which is lost: either is believed.
+    """
+    *values, told = row
+    if seal(values) == told:
+        return True
+    ways = [(0.0, -0.0) if type(v) is float and not v else (v,) for v in values]
+    return any(_checksum(way) == told for way in itertools.product(*ways))
 
 
 def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:

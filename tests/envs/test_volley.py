@@ -581,3 +581,15 @@ def test_frames_of_a_large_batch_are_those_of_its_games_alone(generator):
     for row in (0, 255, 256, 599):
         alone = game.frame(take(state, torch.tensor([row])), seats[row : row + 1])
         assert torch.equal(frames[row], alone[0])
+
+
+@pytest.mark.parametrize("x", [-5.0, 5.0])
+def test_a_tick_without_a_point_pays_zero_without_a_sign(x):
+    game = Volley()
+    for lost in ((0, 0), (POINTS - 1, POINTS - 1)):
+        state = step(game, court(game, (x, 1.6, 0.0, -5.0), lost=lost))
+        assert state.rewards.abs().sum() == 2
+        for _ in range(2):  # the match goes on, or has ended
+            state = step(game, state)
+            assert state.rewards.tolist() == [[0, 0]]
+            assert not state.rewards.signbit().any()

@@ -10,6 +10,7 @@ from envs import legal_of
 from lifelong_agent import DualStreamNetwork, LifelongAgent, NetworkConfig
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder, sketch
 from memory import fingerprint
+from memory.inspection import inspect
 from selfplay.adapt import play_game, play_live, winning_opponents
 from selfplay.players import Stubborn
 from selfplay.rollout import random_positions
@@ -245,3 +246,18 @@ def test_a_memory_made_with_other_weights_is_known_again(tmp_path: Path) -> None
         keys.append(key)
         agent.close()
     assert np.square(keys[0] - keys[1]).sum() > 0.1, "the encoders differ"
+
+
+def test_a_result_of_minus_zero_is_a_draw_that_is_remembered(
+    network: DualStreamNetwork, tmp_path: Path
+) -> None:
+    for games in (1, 2):
+        agent = LifelongAgent(network, tmp_path)
+        agent.begin_game("volley", "ana")
+        agent.act(observation(game := envs.make("connect"), fresh(game)))
+        agent.end_game(-0.0)
+        agent.close()
+        assert inspect(tmp_path) == []
+        agent = LifelongAgent(network, tmp_path)
+        assert agent.record("ana").draws == games
+        agent.close()

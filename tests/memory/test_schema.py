@@ -181,3 +181,21 @@ def test_a_seal_depends_on_every_value_and_on_where_it_stands() -> None:
     seals = {seal(row), seal(row[::-1]), seal((1, "ana", 0.5, b"\x00\x00", "[1]"))}
     seals |= {seal((2, *row[1:])), seal((1, "an", "a", *row[2:]))}
     assert len(seals) == 5
+
+
+def test_a_zero_that_was_sealed_with_a_sign_is_believed_and_no_other_value(tmp_path: Path) -> None:
+    """SQLite has no -0.0, and older versions sealed what they had given it."""
+    store = Store(tmp_path)
+    told = zlib.crc32(b"\x1f".join([b"1", b"'uid'", b"'g'", b"'ana'", b"-0.0", b"0", b"0.0", b""]))
+    store.connection.execute(
+        "INSERT INTO games VALUES (1, 'uid', 'g', 'ana', ?, 0, 0.0, ?)", (-0.0, told)
+    )
+    store.check()
+    for column, value in (("result", 1.0), ("plies", 1), ("opponent", "-0.0")):
+        before = store.connection.execute(f"SELECT {column} FROM games").fetchone()
+        store.connection.execute(f"UPDATE games SET {column} = ?", (value,))
+        with pytest.raises(MemoryDamagedError, match="a row of games does not match its seal"):
+            store.check()
+        store.connection.execute(f"UPDATE games SET {column} = ?", before)
+    store.close()
+    Store(tmp_path).close()

@@ -173,3 +173,14 @@ def test_a_damaged_ledger_is_made_anew(filled: Path, content: str) -> None:
     (filled / "memory.ledger").write_text(content)
     Store(filled).close()
     assert json.loads((filled / "memory.ledger").read_text())["last_game"] == 20
+
+
+def test_a_draw_told_as_minus_zero_leaves_a_memory_that_opens_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = Store(tmp_path)
+        write(store, [1, 2], result=-0.0)
+        store.check()
+        store.close()
+    store = Store(tmp_path)
+    assert store.results("ana") == [0, 0]
+    store.close()
