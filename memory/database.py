@@ -29,7 +29,7 @@ HINDRANCES = {
 COPIES = (
     "memory.backup.sqlite", "memory.schema-*.sqlite", "memory.*partial*", "memory.damaged-*",
 )  # fmt: skip
-LEARNED = ("*.safetensors*",)
+LEARNED = ("*neocortex*.safetensors*", "*attributes*.safetensors*")
 PRAGMAS = (
     "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
@@ -51,7 +51,7 @@ class Database:
         directory: the memory's folder, made if it is missing; None for RAM.
 
     Raises:
-        MemoryDamagedError: if a file is truncated, altered, or behind the ledger.
+        MemoryDamagedError: if a file is truncated, altered, behind the ledger, or empty beside a copy.
         MemoryBusyError: if another program has it open.
         ValueError: for a newer schema, or a folder that cannot be written.
     """
@@ -78,7 +78,7 @@ class Database:
         is_new = not self.path.exists() or not self.path.stat().st_size
         try:
             version = 0 if is_new else self._examine()
-            if not version and self.ledger.read():
+            if not version and (self.ledger.read() or self.backup.exists()):
                 raise self._damaged("it is missing or empty, although games were stored")
             self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
             self._make_usable(version)

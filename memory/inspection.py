@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from memory import schema
-from memory.database import MemoryDamagedError, hold, open_unchanged
+from memory.database import LEARNED, MemoryDamagedError, hold, open_unchanged
 from memory.index import KeyIndex
 from memory.ledger import Ledger
 from memory.rows import trace_of
@@ -60,12 +60,13 @@ def check_there_is_one(directory: Path) -> None:
 def _faults_of_learned(directory: Path) -> list[str]:
     """What is wrong with what sleep has left beside the memory, but for what was set aside."""
     faults = []
-    for path in sorted(directory.glob("*.safetensors")):
+    for path in sorted(path for pattern in LEARNED for path in directory.glob(pattern)):
+        if path.suffix != ".safetensors" or ".damaged" in path.name:
+            continue
         try:
             read_sealed(path)
         except MemoryDamagedError as error:
-            if ".damaged" not in path.name:
-                faults.append(str(error))
+            faults.append(str(error))
     return faults
 
 
@@ -83,6 +84,8 @@ def faults_of_file(path: Path, is_copy: bool = False) -> list[str]:
         faults = [] if is_new else find_faults(connection)
     if stored < noted:
         faults.append(f"game {noted} was stored but only {stored} are there")
+    elif is_new and path.with_name("memory.backup.sqlite").exists():
+        faults.append("it is empty, although there is a copy of it")
     return faults
 
 

@@ -476,3 +476,20 @@ def test_our_warnings_are_one_line_without_code_while_a_command_runs() -> None:
     assert guarded(lambda: told(UserWarning)) == "warning: a file was set aside\n"
     assert guarded(lambda: told(DeprecationWarning)) == told(DeprecationWarning)
     assert told(UserWarning) == before
+
+
+def test_forgetting_and_verify_leave_the_networks_own_files_alone(folder: Path, capsys) -> None:
+    own = {"network.safetensors": b"weights", "exemplars.safetensors": b"situations"}
+    taught = (
+        "neocortex.safetensors", "a.neocortex.safetensors", "a.attributes.damaged-2.safetensors",
+        "a.attributes.safetensors", "a.neocortex.safetensors.partial",
+    )  # fmt: skip
+    for name, content in own.items():
+        (folder / name).write_bytes(content)
+    run("verify", "--memory", folder)
+    for name in taught:
+        (folder / name).write_bytes(b"learned from her games, too")
+    told = folder.parent / "told.json"
+    run("forget", "--memory", folder, "--player", PERSON, "--json", told)
+    assert json.loads(told.read_text())["learned"] == len(taught)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.safetensors*")} == own

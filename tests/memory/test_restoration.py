@@ -101,3 +101,30 @@ def test_forgetting_somebody_removes_what_was_set_aside(folder: Path) -> None:
     restore(folder)
     main(["forget", "--player", "ana", "--memory", str(folder)])
     assert not list(folder.glob("memory.damaged-*"))
+
+
+@pytest.mark.parametrize("emptied", [("memory.sqlite",), ("memory.sqlite", "memory.ledger")])
+def test_an_emptied_memory_is_not_begun_anew_beside_its_copy(
+    folder: Path, emptied: tuple[str, ...]
+) -> None:
+    for name in emptied:
+        (folder / name).write_bytes(b"")
+    copy = (folder / "memory.backup.sqlite").read_bytes()
+    with pytest.raises(ValueError, match="empty, although games were stored.* memory restore"):
+        Store(folder)
+    assert inspect(folder) != []
+    assert (folder / "memory.backup.sqlite").read_bytes() == copy
+    main(["restore", "--memory", str(folder)])
+    assert inspect(folder) == []
+    store = Store(folder)
+    assert store.count("games") == 2
+    store.close()
+
+
+def test_without_its_ledger_a_deleted_memory_is_missed_too(folder: Path) -> None:
+    for name in ("memory.sqlite", "memory.ledger"):
+        (folder / name).unlink()
+    with pytest.raises(ValueError, match="missing or empty, although games were stored"):
+        Store(folder)
+    restore(folder)
+    assert inspect(folder) == []
