@@ -213,9 +213,19 @@ class LifelongPPO(StreamAlgorithm):
         return Decision(obs, glances, action, log_prob, value), outcome
 
     def _think(
-        self, obs: Observation, states: Tensor, glances: Tensor
+        self, obs: Observation, states: Tensor, glances: Tensor, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, A) log-probabilities, (N,) value and (N, S) next state, before acting."""
+        """What those who act make of N rows.
+
+        Args:
+            obs: what is seen.
+            states: (N, S) of the seats that decide.
+            glances: (N, C, g, g) uint8.
+            rows: (N,) int64, ascending: which rows they are; None for all.
+
+        Returns:
+            (N, A) log-probabilities, (N,) value and (N, S) next state.
+        """
         thought: Thought = self.policy.network(obs.frames, obs.legal_actions, states, glances)
         return thought.log_probs, thought.value, thought.state
 
@@ -229,8 +239,8 @@ class LifelongPPO(StreamAlgorithm):
         rows, last = outcome.truncated
         state = self.states[rows, last.seat]
         glances = self.policy.network.eyes.glance(last.frames)
-        thought = self.policy.network(last.frames, last.legal_actions, state, glances)
-        return torch.zeros_like(value).index_copy(0, rows, thought.value)
+        _, expected, _ = self._think(last, state, glances, rows)
+        return torch.zeros_like(value).index_copy(0, rows, expected)
 
     def _locals_of(self, outcome: Outcome, actions: Tensor) -> dict[str, Any]:
         """What SB3's callbacks look for among the local variables."""
@@ -281,12 +291,11 @@ class LifelongPPO(StreamAlgorithm):
         assert self.stream is not None
         obs = self.stream.observe()
         rows = torch.arange(self.stream.num_rows, device=obs.seat.device)
-        network = self.policy.network
-        glances = network.eyes.glance(obs.frames)
-        thought = network(obs.frames, obs.legal_actions, self.states[rows, obs.seat], glances)
+        glances = self.policy.network.eyes.glance(obs.frames)
+        _, value, _ = self._think(obs, self.states[rows, obs.seat], glances)
         c = self.config
         return losses.generalised_advantages(
-            rollout.reward, rollout.value, rollout.sign, rollout.ended, thought.value,
+            rollout.reward, rollout.value, rollout.sign, rollout.ended, value,
             c.discount, c.trace_decay,
         )  # fmt: skip
 
@@ -309,7 +318,7 @@ class LifelongPPO(StreamAlgorithm):
         )
         log_prob = log_probs.gather(-1, rollout.actions[:, rows, None])[..., 0]
         old_log_prob = rollout.log_prob[:, rows]
-        policy = losses.policy_loss(log_prob, old_log_prob, advantages, c.clip)
+        policy = self._policy_loss(log_prob, old_log_prob, advantages, rows)
         critic = losses.value_loss(value, returns)
         entropy = losses.entropy(log_probs)
         gaze = self._gaze_loss(rollout, rows)
@@ -323,6 +332,12 @@ class LifelongPPO(StreamAlgorithm):
             "gaze_loss": gaze,
             "approx_kl": losses.approximate_kl(log_prob.detach(), old_log_prob),
         }
+
+    def _policy_loss(
+        self, log_prob: Tensor, old_log_prob: Tensor, advantages: Tensor, rows: Tensor
+    ) -> Tensor:
+        """Of (T, M) actions in (M,) rows."""
+        return losses.policy_loss(log_prob, old_log_prob, advantages, self.config.clip)
 
     def _stretch(self, rollout: Rollout, rows: Tensor) -> Stretch:
         """(M,) rows of the rollout."""

@@ -217,13 +217,13 @@ class Trainer:
             "met": [None if s is None else s.name for s in self.met],
             "num_updates": self.algorithm._n_updates,
         }
-        write_pair(self.out, "run", flatten(self.state_dict()), notes)
         rollout = self.algorithm.rollout
         games = list(dict.fromkeys(arena.game.variant for arena in self.arenas.arenas))
         keys = None if rollout is None else self._fit_keys(rollout).tensors()
         save_network(self.out, self.average, keys, steps=steps, games=games)
         if rollout is not None:
             self._write_exemplars(rollout)
+        write_pair(self.out, "run", flatten(self.state_dict()), notes)  # last: a resume trusts it
         self.saved_steps = steps
 
     @torch.no_grad()

@@ -29,18 +29,16 @@ def surprise_of(advantages: Tensor, returns: Tensor, usual_variance: Tensor) -> 
 def gain_of(trial: Tensor, control: Tensor) -> float:
     """Whether more was paid on trial than to a control group: Student's t.
 
-    It is 0 of a single rollout, and where nothing varies.
+    It is 0 where nothing varies.
 
     Games begin anew in each part, and at first nothing is paid: so the trial of the last part is
     compared with what the group, which never changes, was paid at the same place of all parts.
 
     Args:
-        trial: (P, K) what was paid in the K rollouts of each of P parts.
+        trial: (P, K) what was paid in the K rollouts, at least 2, of each of P parts.
         control: (P, K) the same of the control group.
     """
     more = trial[-1] - control.mean(0)
-    if len(more) < 2:
-        return 0.0
     return float((more.mean() / (more.std() / len(more) ** 0.5)).nan_to_num(0, 0, 0))
 
 
@@ -107,8 +105,13 @@ class Trial:
             self.pay[-1].append(torch.stack([group.mean() for group in groups]))
 
     def belief(self) -> float:
-        """How far what was learned is believed in, from 0 to 1; all of it without a trial."""
-        return belief_in(gain_of(*self.by_parts().unbind(-1))) if self.is_tried else 1.0
+        """How far what was learned is believed in, from 0 to 1.
+
+        All of it without a trial, and after a single rollout, of which no deviation can be known.
+        """
+        if not self.is_tried or len(self.pay[-1]) < 2:
+            return 1.0
+        return belief_in(gain_of(*self.by_parts().unbind(-1)))
 
     def by_parts(self) -> Tensor:
         """(P, K, 2) what was paid; it can be given back to `take_up`."""

@@ -30,7 +30,7 @@ from selfplay.forgetting.constants import (
     write_constants,
 )
 from selfplay.forgetting.learners import Scratch
-from selfplay.forgetting.methods import make_learner
+from selfplay.forgetting.methods import find_method, make_learner
 from selfplay.forgetting.practice import spaces_of
 from selfplay.forgetting.results import MethodResults, Results
 from selfplay.forgetting.runner import Record, Run
@@ -126,8 +126,8 @@ class Evaluation:
     def run(self, tell: Progress = lambda _done, _word: None) -> Results:
         """Do what is left, and write results.json, with the methods that were in it before.
 
-        Those of them that are not complete on these seeds are `left_out`. Without methods there is
-        nothing but constants, and what was written before stays.
+        Those of them that are not complete on these seeds, or not known here, are `left_out`.
+        Without methods there is nothing but constants, and what was written before stays.
 
         Args:
             tell: hears after each part how many decisions are done in all, and of what.
@@ -164,15 +164,21 @@ class Evaluation:
             runs = self.runs_of(name)
             if name in now:
                 continue
-            if all(run.is_complete for run in runs):
-                learner = make_learner(name, self.suite, 0, self.device)
-                records = tuple(run.recorded() for run in runs)
-                found[name] = MethodResults(
-                    name, self.suite, constants, records, learner.in_sequence
-                )
-            else:
+            if not (self._is_known(name) and all(run.is_complete for run in runs)):
                 self.left_out.append(name)
+                continue
+            learner = make_learner(name, self.suite, 0, self.device)
+            records = tuple(run.recorded() for run in runs)
+            found[name] = MethodResults(name, self.suite, constants, records, learner.in_sequence)
         return found
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a method of earlier results still exists; a script's own may not."""
+        try:
+            find_method(name)
+        except ValueError:
+            return False
+        return True
 
     def _constants_from(self, scratch: tuple[Record, ...]) -> Constants:
         if self.constants is None:

@@ -60,7 +60,7 @@ class Lifelong(TaskPPO):
     Args:
         capacity: decisions in the hippocampus, of all segments together; 0 for no hippocampus.
         unroll: decisions in an unroll, at most those of a rollout.
-        replay: old decisions for each new one in a minibatch.
+        replay: old decisions for each new one in a minibatch; 0 for none.
         policy_cloning: weight of KL(stored || now).
         value_cloning: weight of (V now - V stored)^2.
         average: slowest decay of the slow network; 0 makes it a copy of the fast one.
@@ -75,8 +75,8 @@ class Lifelong(TaskPPO):
             acting, as a control group. By itself 1/8 for a network that began trained, and none for
             one that began with new weights. At a segment's end the slow network has gone as far
             from what it was before as it is believed to be better (`belief_in`); where it is not,
-            it is rolled back. Without a control group, and in a segment's only part, everything is
-            accepted.
+            it is rolled back. Without a control group, in a segment's only part, and where a part
+            is a single rollout, everything is accepted.
         trial: where there is a control group, the share of the rows, at least one, in which, from
             a segment's second part on, the slow network of now acts to be compared with it.
         reconsolidation: how far the memories of earlier segments move, at the end of each later
@@ -166,26 +166,48 @@ class Lifelong(TaskPPO):
         return foregone
 
     @property
-    def _cast(self) -> list[tuple[DualStreamNetwork, slice]]:
-        """Who acts, and in which rows, which are all, in their order."""
+    def _cast(self) -> list[tuple[DualStreamNetwork, int, int]]:
+        """Who acts, from which row on and up to which: all rows, in their order."""
         trial, end = self.trial, self.n_envs
-        others: list[tuple[DualStreamNetwork, slice]] = []
+        others: list[tuple[DualStreamNetwork, int, int]] = []
         if trial.has_control:
-            others, end = [(self.before, trial.control_rows)], trial.control_rows.start
+            start = trial.control_rows.start
+            others, end = [(self.before, start, end)], start
         if trial.is_tried:
-            others, end = [(self.slow, trial.tried_rows), *others], trial.tried_rows.start
-        return [(self.policy.network, slice(end)), *others]
+            start = trial.tried_rows.start
+            others, end = [(self.slow, start, end), *others], start
+        return [(self.policy.network, 0, end), *others]
 
     def _think(
-        self, obs: Observation, states: Tensor, glances: Tensor
+        self, obs: Observation, states: Tensor, glances: Tensor, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        thoughts: list[Thought] = [
-            network(obs.frames[rows], obs.legal_actions[rows], states[rows], glances[rows])
-            for network, rows in self._cast
-        ]
+        thoughts: list[Thought] = []
+        for network, start, end in self._cast:
+            if rows is not None:
+                start, end = (int((rows < bound).sum()) for bound in (start, end))
+            theirs = slice(start, end)
+            if start < end:
+                seen = (obs.frames[theirs], obs.legal_actions[theirs])
+                thoughts.append(network(*seen, states[theirs], glances[theirs]))
         parts = [(each.log_probs, each.value, each.state) for each in thoughts]
         log_probs, value, state = (torch.cat(part) for part in zip(*parts, strict=True))
         return log_probs, value, state
+
+    def _policy_loss(
+        self, log_prob: Tensor, old_log_prob: Tensor, advantages: Tensor, rows: Tensor
+    ) -> Tensor:
+        """PPO's; where another network acted, -min(1, pi / mu) A log pi.
+
+        PPO's clip holds the policy near the one that acted, which there is not what it was before.
+
+        Source: V-trace's policy gradient, arXiv:1802.01561, section 4.2.
+        """
+        _, _, end = self._cast[0]
+        is_other, now = rows >= end, log_prob.detach()
+        weight = (now - old_log_prob).exp().clamp(max=1)
+        advantages = torch.where(is_other, weight * advantages, advantages)
+        old_log_prob = torch.where(is_other, now, old_log_prob)
+        return super()._policy_loss(log_prob, old_log_prob, advantages, rows)
 
     def train(self) -> None:
         """Remember the rollout, learn from it, and wake up if a new segment is not as expected."""
@@ -236,7 +258,7 @@ class Lifelong(TaskPPO):
 
     def _beside(self, rows: Tensor) -> list[Stretch]:
         num = round(self.replay * self.config.num_steps * len(rows) / self.unroll)
-        self.recalled = self.memories.draw(max(1, num))
+        self.recalled = self.memories.draw(max(1, num)) if self.replay else {}
         return [stretch_of(self.recalled)] if self.recalled else []
 
     def _more_losses(

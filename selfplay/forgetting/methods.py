@@ -83,8 +83,7 @@ def _parse(name: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"a method is written name or name(knob=value,...), not {name!r}")
     try:
         call = ast.parse(f"f({match[2] or ''})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        if call.args:
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
             raise ValueError
         knobs = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError):

@@ -29,6 +29,7 @@ from selfplay.forgetting.practice import Actor, spaces_of, training_env
 from selfplay.forgetting.suites import Suite
 
 SMALLEST_PICTURE = 36  # pixels: what SB3's convolutions need
+USUAL_BUFFER = 16_384  # decisions
 
 
 def find_algorithm(name: str) -> type[BaseAlgorithm]:
@@ -107,8 +108,9 @@ class Peer(Learner):
     Args:
         suite: the terms; rows and steps are its, the knobs of learning are the algorithm's own,
             except that on-policy rollouts are as long as ours. Others have to fit a whole number
-            of times into a part, or more would be learned from than by everybody else. What SB3
-            schedules runs once over the whole sequence.
+            of times into a part, or more would be learned from than by everybody else. A replay
+            buffer holds as much as the memories of `clear` and `lifelong`. What SB3 schedules runs
+            once over the whole sequence.
         seed: of all chance; SB3 draws from the global generators, so these are seeded.
         device: where it computes.
         name: `module:Class`.
@@ -132,13 +134,15 @@ class Peer(Learner):
             usual = {"policy": "DualStreamPolicy", "config": config}
         elif issubclass(kind, OnPolicyAlgorithm):
             usual["n_steps"] = suite.rollout_steps
+        elif issubclass(kind, OffPolicyAlgorithm):
+            usual["buffer_size"] = USUAL_BUFFER
         env = training_env(suite, suite.tasks[0], seed)
         decisions = len(suite.segments) * suite.parts * suite.part_steps
         try:
             kind = scheduled(kind, decisions)
             self.algorithm = kind(env=env, seed=seed, device=device, **usual | knobs)
             self._check_rollouts()
-        except (AssertionError, TypeError, ValueError, KeyError) as error:
+        except (AssertionError, TypeError, ValueError, KeyError, MemoryError) as error:
             reason = str(error).partition("\n")[0]
             raise ValueError(f"{name} cannot learn the tasks of {suite.name}: {reason}") from None
         self.algorithm.set_logger(no_logger())

@@ -94,7 +94,9 @@ def training_stream(suite: Suite, tasks: Sequence[Task], seed: int, device: torc
     if len(tasks) > suite.num_rows:
         raise ValueError(f"{len(tasks)} tasks need as many rows, not {suite.num_rows}")
     if not tasks[0].is_game:
-        return VecEnvStream(make_vec_env(suite, tasks, suite.num_rows, seed), device)
+        stream = VecEnvStream(make_vec_env(suite, tasks, suite.num_rows, seed), device)
+        stream.groups = torch.arange(suite.num_rows, device=device) % len(tasks)
+        return stream
     generator = Generator(device).manual_seed(seed)
     rows = [len(range(i, suite.num_rows, len(tasks))) for i in range(len(tasks))]
     return Arenas([_arena(task, n, generator) for task, n in zip(tasks, rows, strict=True)])

@@ -16,6 +16,7 @@ from selfplay.forgetting import constants as constants_module
 from selfplay.forgetting import suites as suites_module
 from selfplay.forgetting.constants import constants_of, read_constants, write_constants
 from selfplay.forgetting.evaluation import VERSION
+from selfplay.forgetting.methods import METHODS
 from selfplay.forgetting.report import text_table, write_report
 from selfplay.forgetting.results import METRICS
 from selfplay.forgetting.runner import Record, Run
@@ -291,6 +292,16 @@ def test_a_later_call_keeps_the_methods_of_the_results(tmp_path):
     evaluation = Evaluation(SHORT, ("ewc",), 2, out)
     assert list(evaluation.run().methods) == ["ewc"]
     assert evaluation.left_out == ["clear", "finetune"]
+
+
+def test_a_method_of_a_script_that_is_not_known_here_is_left_out(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setitem(METHODS, "shrinking", METHODS["finetune"])
+    evaluated(out, "shrinking")
+    monkeypatch.delitem(METHODS, "shrinking")
+    evaluation = Evaluation(SHORT, ("finetune",), 1, out)
+    assert list(evaluation.run().methods) == ["finetune"]
+    assert evaluation.left_out == ["shrinking"]
 
 
 def test_methods_may_be_of_any_sequence_but_no_text_and_the_folder_may_be_a_text(tmp_path):

@@ -1,5 +1,6 @@
 """`lifelong` and its lesions: what is remembered, what it holds, from where segments start."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -156,7 +157,6 @@ def test_a_gain_is_students_t_of_what_the_last_part_paid_beyond_the_control_grou
     assert gain_of(learners, control) == pytest.approx(2 / (2**0.5 / 2**0.5))
     assert gain_of(-learners, -control) == pytest.approx(-2)
     assert gain_of(control, control[-1:]) == 0, "nothing varies"
-    assert gain_of(learners[:, :1], control[:, :1]) == 0, "a single rollout"
 
 
 def test_a_belief_is_what_speaks_for_a_gain_less_what_speaks_against_it():
@@ -166,9 +166,17 @@ def test_a_belief_is_what_speaks_for_a_gain_less_what_speaks_against_it():
 
 
 def test_that_nothing_is_paid_at_a_parts_beginning_is_no_gain():
-    """Who always wins the same is as good as the control group, though little is paid at first."""
+    """Rollouts are compared place by place: 0.1, 0.2 and 0.3 more, with a deviation of 0.1."""
     won = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
-    assert gain_of(won, won) == gain_of(-won, -won) == 0
+    more = torch.tensor([0.1, 0.2, 0.3])
+    assert gain_of(won, won) == 0
+    assert gain_of(won + more, won) == pytest.approx(0.2 / (0.1 / 3**0.5), rel=1e-4)
+
+
+def test_of_a_single_rollout_no_gain_is_known_and_all_is_accepted():
+    algorithm = on_trial()
+    assert [len(part) for part in algorithm.trial.pay] == [1, 1]
+    assert algorithm.player is algorithm.slow
 
 
 def test_what_is_only_promised_where_the_clock_stops_a_game_was_not_paid(monkeypatch):
@@ -203,6 +211,69 @@ def test_the_control_group_goes_on_as_before_and_from_the_second_part_on_there_i
         torch.testing.assert_close(got[7:], old[7:])
     assert not torch.equal(now.log_probs, before.log_probs)
     assert not torch.equal(now.log_probs, slow.log_probs)
+
+
+def on_trial():
+    """Four rows of the fast network, two of the slow one, two of the one before; two parts in."""
+    learner = learner_of("lifelong(capacity=64,control=0.25)")
+    for part in range(2):
+        learner.learn(0, part)
+    return learner.algorithm
+
+
+def test_some_rows_are_thought_about_by_those_who_act_in_them():
+    algorithm = on_trial()
+    obs, rows = black_frames(8), torch.tensor([0, 3, 5, 7])
+    states = algorithm.policy.network.initial_state(8)
+    glances = algorithm.policy.network.eyes.glance(obs.frames)
+    some = Observation(obs.frames[rows], obs.legal_actions[rows], obs.seat[rows])
+    with torch.no_grad():
+        of_all = algorithm._think(obs, states, glances)
+        of_some = algorithm._think(some, states[rows], glances[rows], rows)
+    for all_rows, some_rows in zip(of_all, of_some, strict=True):
+        torch.testing.assert_close(some_rows, all_rows[rows])
+    assert not torch.equal(of_some[0][0], of_some[0][3])
+
+
+def test_what_is_expected_in_the_end_is_expected_by_whoever_acts():
+    """The critic of before expects nothing and is paid nothing: no advantage."""
+    algorithm = on_trial()
+    for network, expected in ((algorithm.policy.network, 5.0), (algorithm.before, 0.0)):
+        torch.nn.init.zeros_(network.value_head.weight)
+        torch.nn.init.constant_(network.value_head.bias, expected)
+    rollout = algorithm.rollout
+    for part in (rollout.reward, rollout.value):
+        part.zero_()
+    rollout.ended.zero_()
+    advantages = algorithm._advantages(rollout)
+    assert advantages[:, 6:].eq(0).all()
+    assert advantages[-1, :4].eq(5 * algorithm.config.discount).all()
+
+
+def test_where_another_network_acted_the_policy_follows_v_traces_gradient():
+    """d loss / d log pi = -min(1, pi / mu) A / n; beyond PPO's clip it would be 0."""
+    ratio = torch.tensor([[3.0, 3.0, 0.5]])  # the last is below the clip, and A < 0
+    log_prob = ratio.log().requires_grad_()
+    advantages, rows = torch.tensor([[2.0, 2.0, -2.0]]), torch.tensor([0, 4, 5])
+    on_trial()._policy_loss(log_prob, torch.zeros(1, 3), advantages, rows).backward()
+    torch.testing.assert_close(log_prob.grad, torch.tensor([[0.0, -2.0, 1.0]]) / 3)
+
+
+def test_a_trial_goes_on_where_it_was_saved():
+    suite = dataclasses.replace(TINY, steps=256)  # two rollouts in a part
+    learner, again = (
+        make_learner("lifelong(capacity=64,control=0.25)", suite, 0, CPU) for _ in range(2)
+    )
+    learner.learn(0, 0)
+    torch.nn.init.ones_(learner.algorithm.before.value_head.weight)  # not what it is at first
+    again.load_state_dict(copy.deepcopy(learner.state_dict()))
+    paid = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    for each in (learner, again):
+        each.learn(0, 1)
+        each.algorithm.trial.pay[1] = list(paid)
+    assert 0 < learner.algorithm.trial.belief() < 1
+    assert torch.equal(weights(again.actor(0).network), weights(learner.actor(0).network))
+    assert torch.equal(again.algorithm.trial.by_parts(), learner.algorithm.trial.by_parts())
 
 
 @pytest.mark.parametrize("control", [0.25, 0.1, 0.0])  # two of eight rows, and none
@@ -365,6 +436,13 @@ def test_a_softened_policy_is_less_sure_of_what_to_do():
     flat = before.log_probs.exp() ** 0.3
     torch.testing.assert_close(after.log_probs.exp(), flat / flat.sum(1, keepdim=True))
     torch.testing.assert_close(after.value, before.value)
+
+
+def test_without_replay_nothing_old_is_run_through_again():
+    algorithm = learner_of("lifelong(capacity=64,replay=0)").algorithm
+    remember(algorithm.memories, 1.0, 2.0)
+    algorithm.memories.begin_segment()
+    assert algorithm._beside(torch.arange(4)) == []
 
 
 def black_frames(num=3):

@@ -252,6 +252,16 @@ def test_exploration_runs_once_over_the_whole_sequence_not_over_each_part():
     assert rates == pytest.approx(expected, abs=0.01)
 
 
+def test_a_peers_replay_buffer_holds_as_much_as_the_other_memories_unless_told_otherwise():
+    """SB3's own million frames would be 24 GB."""
+    usual, told = (
+        make_learner(f"stable_baselines3:DQN({knobs})", TINY, 0, CPU).algorithm.replay_buffer
+        for knobs in ("", "buffer_size=64")
+    )
+    assert usual.buffer_size * TINY.num_rows == 16_384
+    assert told.buffer_size * TINY.num_rows == 64
+
+
 def test_the_projects_own_algorithm_can_be_a_peer():
     name = "lifelong_agent:LifelongPPO"
     tasks = tuple(Task(f"{kind}-v1", "", "return", longest=30) for kind in ("CartPole", "Acrobot"))
@@ -329,6 +339,8 @@ def test_methods_are_not_split_inside_nested_brackets():
         ("stable_baselines3:PPPO", "has no Stable-Baselines3 algorithm 'PPPO'"),
         ("collections:OrderedDict", "has no Stable-Baselines3 algorithm 'OrderedDict'"),
         ("ewc(5)", "written knob=value"),
+        ("ewc(weight=1)+(2)", "written knob=value"),
+        ("ewc(weight=500)(decay=0.5)", "written knob=value"),
         ("ewc(weight=open('x'))", "written knob=value"),
         ("ewc(weight=", "a method is written"),
     ],

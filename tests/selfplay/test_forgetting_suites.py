@@ -272,6 +272,7 @@ def test_training_on_environments_is_dealt_out_in_turn():
     stream = training_stream(suite, suite.tasks, 0, CPU)
     assert stream.num_rows == 3
     assert stream.observe().legal_actions.sum(1).tolist() == [2, 3, 2]
+    assert stream.groups.tolist() == [0, 1, 0], "advantages are normalised task by task"
 
 
 def test_images_and_vectors_do_not_mix():

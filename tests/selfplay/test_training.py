@@ -394,6 +394,16 @@ def test_a_checkpoint_has_situations_out_of_its_last_rollout(tmp_path):
     assert found.states[0].count_nonzero() > 0
 
 
+def test_a_checkpoint_counts_only_once_its_network_is_written(tmp_path, monkeypatch):
+    def no_room(*_args, **_kwargs):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("selfplay.training.save_network", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        trained(tmp_path)
+    assert not (tmp_path / "run.json").exists()
+
+
 # On a CUDA device.
 
 
