@@ -77,7 +77,11 @@ class LifelongAgent:
         self.encoder = _version(network, self.keys)
         encoder = Encoder(self.encoder, self._keys_of)
         self.hippocampus = Hippocampus.open(
-            memory, KEY_SIZE, encoder=encoder, num_actions=network.config.num_actions
+            memory,
+            KEY_SIZE,
+            encoder=encoder,
+            num_actions=network.config.num_actions,
+            frame_shape=network.config.obs_shape,
         )
         self.consolidation = Consolidation(
             network, self.hippocampus, self.encoder, memory, before=exemplars

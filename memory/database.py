@@ -51,7 +51,8 @@ class Database:
         directory: the memory's folder, made if it is missing; None for RAM.
 
     Raises:
-        MemoryDamagedError: if a file is truncated, altered, behind the ledger, or empty beside a copy.
+        MemoryDamagedError: if a file is truncated, altered, behind the ledger, or empty beside a
+            copy.
         MemoryBusyError: if another program has it open.
         ValueError: for a newer schema, or a folder that cannot be written.
     """

@@ -51,6 +51,15 @@ def _check_actions(store: Store, num: int) -> None:
         )
 
 
+def _check_frames(store: Store, shape: tuple[int, ...]) -> None:
+    others = store.read_frame_shapes() - {shape}
+    if others:
+        raise ValueError(
+            f"the memory's frames are {others.pop()}, this agent's {shape}: it belongs to "
+            "another agent"
+        )
+
+
 class Hippocampus:
     """An episodic memory.
 
@@ -92,6 +101,7 @@ class Hippocampus:
         forgetting: ForgettingConfig | None = None,
         encoder: Encoder | None = None,
         num_actions: int | None = None,
+        frame_shape: tuple[int, ...] | None = None,
     ) -> Hippocampus:
         """The memory in a folder (made if missing), or in RAM.
 
@@ -99,13 +109,15 @@ class Hippocampus:
 
         Raises:
             ValueError: in one line, if the memory belongs to an agent with another width of keys,
-                or, where theirs is given, another number of actions.
+                or, where theirs is given, another number of actions or shape of frames.
         """
         with _no_garbage_yet():
             store = Store(directory)
             try:
                 if num_actions is not None:
                     _check_actions(store, num_actions)
+                if frame_shape is not None:
+                    _check_frames(store, frame_shape)
                 if encoder is not None:
                     reembed(store, encoder, key_size)
                 return Hippocampus(store, key_size, forgetting=forgetting)

@@ -21,6 +21,7 @@ from memory.index import KeyIndex
 from memory.ledger import Ledger
 from memory.rows import trace_of
 from memory.sealed import read_sealed
+from memory.store import frame_shapes
 from memory.traces import Floats
 
 BATCH = 1024
@@ -141,6 +142,8 @@ def _faults_of_keys(connection: sqlite3.Connection) -> list[str]:
     widths = {len(key) for _, key in rows}
     if len(widths) > 1:
         return ["keys have different widths"]
+    if len(frame_shapes(connection)) > 1:
+        return ["frames have different shapes"]
     if not rows:
         return []
     ids = np.array([row[0] for row in rows])

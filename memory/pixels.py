@@ -36,16 +36,25 @@ def decompress(blob: bytes) -> Pixels:
     Raises:
         ValueError: if the blob is damaged or absurdly large.
     """
-    if len(blob) < HEAD:
-        raise ValueError("a damaged frame: no shape")
-    first, height, width = (int(n) for n in np.frombuffer(blob[:HEAD], "<u2"))
-    channels = first & ~PALETTE
+    channels, height, width = shape_of(blob)
     if channels * height * width > LARGEST:
         raise ValueError(f"a frame of {channels * height * width} bytes is too large")
-    if not first & PALETTE:
+    if not int(np.frombuffer(blob, "<u2", 1)[0]) & PALETTE:
         pixels = _inflate(blob[HEAD:], channels * height * width)
         return np.frombuffer(pixels, np.uint8).reshape(channels, height, width)
     return _paint(blob[HEAD:], channels, height, width)
+
+
+def shape_of(blob: bytes) -> tuple[int, int, int]:
+    """(C, H, W) of a frame that `compress` packed, by the first 6 bytes.
+
+    Raises:
+        ValueError: if these are not there.
+    """
+    if len(blob) < HEAD:
+        raise ValueError("a damaged frame: no shape")
+    first, height, width = (int(n) for n in np.frombuffer(blob[:HEAD], "<u2"))
+    return first & ~PALETTE, height, width
 
 
 def _head(shape: tuple[int, ...], flag: int) -> bytes:

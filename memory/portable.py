@@ -21,7 +21,7 @@ from memory.beliefs import both
 from memory.database import open_unchanged
 from memory.inspection import find_faults
 from memory.rows import marks, sealed
-from memory.store import Store
+from memory.store import Store, frame_shapes
 
 MARK = 0x4C4C4D45
 """`application_id` of an exported memory."""
@@ -111,8 +111,8 @@ def merge(store: Store, source: sqlite3.Connection) -> Merged:
     one that rests on more observations stays.
 
     Raises:
-        ValueError: if keys or policies have another width, or the disk is full; then nothing has
-            changed.
+        ValueError: if keys or policies have another width, frames another shape, or the disk is
+            full; then nothing has changed.
     """
     _check_width(store, source)
     with store.transaction("the import") as cursor:
@@ -128,6 +128,12 @@ def _check_width(store: Store, source: sqlite3.Connection) -> None:
                 f"its {name} have {theirs[0] // 2} numbers, this memory's {ours[0] // 2}: it "
                 "belongs to another agent"
             )
+    ours, theirs = frame_shapes(store.connection), frame_shapes(source)
+    if ours and not theirs <= ours:
+        raise ValueError(
+            f"its frames are {min(theirs - ours)}, this memory's {min(ours)}: it belongs to "
+            "another agent"
+        )
 
 
 class _Merger:

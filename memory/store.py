@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from memory.credit import Answer
 from memory.database import Database
+from memory.pixels import HEAD, shape_of
 from memory.reconsolidation import Reconsolidation
 from memory.rows import READ, game_uid, marks, recalled_row, sealed, trace_of, trace_row
 from memory.schema import TABLES
@@ -195,6 +196,10 @@ class Store(Database):
         found = self.connection.execute("SELECT DISTINCT LENGTH(policy) FROM traces").fetchall()
         return {length // 2 for (length,) in found}
 
+    def read_frame_shapes(self) -> set[tuple[int, int, int]]:
+        """(C, H, W) of the frames; one shape unless memories were mixed up."""
+        return frame_shapes(self.connection)
+
     def read_keys(self) -> tuple[list[int], Floats]:
         """All trace ids and their (N, D) float32 keys, oldest first.
 
@@ -297,6 +302,16 @@ class Store(Database):
         """Rows of one of `TABLES`."""
         assert table in TABLES
         return int(self.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+
+
+def frame_shapes(connection: sqlite3.Connection) -> set[tuple[int, int, int]]:
+    """(C, H, W) of the frames of a memory that may be somebody else's.
+
+    Raises:
+        ValueError: if a frame is damaged.
+    """
+    query = f"SELECT DISTINCT SUBSTR(frame, 1, {HEAD}) FROM traces"
+    return {shape_of(head) for (head,) in connection.execute(query)}
 
 
 def _upsert_answers(cursor: sqlite3.Cursor, game: str, answers: Mapping[Belief, Answer]) -> None:

@@ -261,3 +261,16 @@ def test_a_result_of_minus_zero_is_a_draw_that_is_remembered(
         agent = LifelongAgent(network, tmp_path)
         assert agent.record("ana").draws == games
         agent.close()
+
+
+def test_a_memory_of_frames_of_another_size_is_refused_in_one_line(
+    network: DualStreamNetwork, tmp_path: Path
+) -> None:
+    small = NetworkConfig((3, 32, 32), 16)
+    agent = LifelongAgent(DualStreamNetwork(small), tmp_path)
+    agent.begin_game("connect", "ana")
+    agent.act({"observation": np.zeros((3, 32, 32), np.uint8), "action_mask": np.ones(16, bool)})
+    agent.end_game(1)
+    agent.close()
+    with pytest.raises(ValueError, match=r"frames are \(3, 32, 32\), this agent's \(3, 64, 64\)"):
+        LifelongAgent(network, tmp_path)

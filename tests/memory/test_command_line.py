@@ -493,3 +493,22 @@ def test_forgetting_and_verify_leave_the_networks_own_files_alone(folder: Path, 
     run("forget", "--memory", folder, "--player", PERSON, "--json", told)
     assert json.loads(told.read_text())["learned"] == len(taught)
     assert {path.name: path.read_bytes() for path in folder.glob("*.safetensors*")} == own
+
+
+def test_frames_of_another_size_are_refused_by_import_and_named_by_verify(
+    folder: Path, tmp_path: Path, capsys
+) -> None:
+    file, target = exported(folder, tmp_path / "file"), tmp_path / "target"
+    memory = Hippocampus.open(target, KEY_SIZE)
+    episode = make_episode([1], 1)
+    episode.traces[0].frame = np.zeros((3, 8, 8), np.uint8)
+    memory.remember(episode, "v")
+    memory.store.close()
+    before = contents(target)
+    said = "its frames are (3, 16, 16), this memory's (3, 8, 8): it belongs to another agent"
+    assert said in complaint(capsys, "import", file, "--memory", target)
+    assert contents(target) == before
+    memory = Hippocampus.open(target, KEY_SIZE)
+    memory.remember(make_episode([1], 1), "v")  # as an older version took it in
+    memory.store.close()
+    assert "frames have different shapes" in complaint(capsys, "verify", "--memory", target)

@@ -132,3 +132,12 @@ def test_games_that_have_settled_are_not_replayed_until_their_player_is_met_agai
     memory.remember(make_episode([1, 2], 1, "ben"), "v")
     assert memory.unsettled() == [("connect", "ben")]
     assert "rehearsed 2 games" in sleep(memory, 1.0).reason
+
+
+def test_a_memory_of_frames_of_another_size_is_refused(tmp_path) -> None:
+    memory = Hippocampus.open(tmp_path, KEY_SIZE, frame_shape=(3, 8, 8))  # nothing is there yet
+    memory.remember(make_episode([1], 1), "v")
+    memory.store.close()
+    with pytest.raises(ValueError, match=r"frames are \(3, 16, 16\), this agent's \(3, 8, 8\): it"):
+        Hippocampus.open(tmp_path, KEY_SIZE, frame_shape=(3, 8, 8))
+    Hippocampus.open(tmp_path, KEY_SIZE, frame_shape=(3, 16, 16)).store.close()

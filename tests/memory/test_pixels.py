@@ -3,7 +3,7 @@ import zlib
 import numpy as np
 import pytest
 
-from memory.pixels import compress, decompress
+from memory.pixels import compress, decompress, shape_of
 
 
 def few_colours(channels: int) -> np.ndarray:
@@ -60,3 +60,11 @@ def packed(shape: tuple[int, int, int], body: bytes) -> bytes:
 def test_what_is_damaged_or_absurd_is_refused(blob: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         decompress(blob)
+
+
+@pytest.mark.parametrize("colours", [2, 2000])
+def test_the_shape_is_told_by_the_first_six_bytes(colours: int) -> None:
+    frame = np.random.default_rng(0).integers(0, colours, (3, 40, 50)).astype(np.uint8)
+    assert shape_of(compress(frame)[:6]) == (3, 40, 50)
+    with pytest.raises(ValueError, match="no shape"):
+        shape_of(compress(frame)[:5])

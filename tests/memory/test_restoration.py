@@ -110,7 +110,7 @@ def test_an_emptied_memory_is_not_begun_anew_beside_its_copy(
     for name in emptied:
         (folder / name).write_bytes(b"")
     copy = (folder / "memory.backup.sqlite").read_bytes()
-    with pytest.raises(ValueError, match="empty, although games were stored.* memory restore"):
+    with pytest.raises(ValueError, match=r"although games were stored.* memory restore"):
         Store(folder)
     assert inspect(folder) != []
     assert (folder / "memory.backup.sqlite").read_bytes() == copy
