@@ -56,8 +56,8 @@ class Train(Options):
     out: Path = Path("runs/train")
     """Folder of the run, a new one: checkpoints and TensorBoard."""
     resume: Path | None = None
-    """Continue the run in this folder exactly where it stopped; but for the steps all its options,
-    its device too, are those that it began with."""
+    """Continue the run in this folder where it stopped, on a CPU exactly; but for the steps all its
+    options, its device too, are those that it began with."""
     start: Path | None = None
     """Start from the network in this folder."""
     opponents: str = ",".join(f"{name}={share}" for name, share in TrainConfig.opponents)

@@ -181,7 +181,8 @@ class Arena(ABC):
 class TurnArena(Arena):
     """Turn-based games, with the learner to move in every one of them.
 
-    In a mirror arena `seat` is who is to move and changes with every decision.
+    What the clock ends (`connect:popout`) is a draw: nothing is expected beyond it. In a mirror
+    arena `seat` is who is to move and changes with every decision.
     """
 
     def _first_seats(self, fresh: State) -> Tensor:
