@@ -91,6 +91,8 @@ class LifelongAgent:
         self._impression: Impression | None = None
         self.lines, self._way = Lines(self.hippocampus.store), NO_WAY
         self.describer = Describer(network.config.obs_shape[0], self.encoder, memory)
+        if not self.describer.has_words:  # another dictionary's are not to be compared with its own
+            self.hippocampus.book.scenes.clear()
         self.episode: Episode | None = None
         self._scenes: dict[int, bytes] = {}
         self._state = network.initial_state(1)

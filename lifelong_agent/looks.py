@@ -107,6 +107,11 @@ class Describer:
         names = tuple(f"{ascii_uppercase[g]}{c + 1}" for g, c in sorted(named))
         return names, self.dictionary.bits(codes).tobytes()
 
+    @property
+    def has_words(self) -> bool:
+        """Whether anything can be named yet."""
+        return self.dictionary.axes is not None
+
     def forget(self, num: int) -> None:
         """Do not learn from the last so many frames after all, as far as no sleep has yet."""
         del self._unlearned[max(0, len(self._unlearned) - num) :]

@@ -65,7 +65,8 @@ def reverse_replay(
         config: the knobs.
 
     Returns:
-        The new answer for each trace's action, in the order of the traces.
+        The new answer for each trace's action, in the order of the traces. Of a decision that
+        was taken twice, the first answer holds both.
 
     Source: reverse replay of place cells, doi:10.1038/nature04587; Sutton and Barto, section 12.1.
     """

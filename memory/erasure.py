@@ -14,10 +14,9 @@ from memory.beliefs import EVERYONE
 from memory.credit import Answer, blend
 from memory.hippocampus import SHARED_RATE
 from memory.rows import marks, sealed
-from memory.scenes import drop_unused
 from memory.store import Store
 
-Situation = tuple[str, int, int]  # game, code, action
+Decision = tuple[str, int, int]  # game, code, action
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,13 @@ class Erased:
 def erase(store: Store, player: str) -> Erased:
     """Remove all that came of the games against one player.
 
-    What the player taught about everybody is worked out anew from the traces of the others. What
-    sleep has taught an agent cannot be told apart by player: it goes whole, and later sleeps teach
-    it again from the memory that is left. What cannot be undone: where a game against the player
-    showed that what was remembered of others was wrong, their traces were corrected, and stay so,
-    without a word of who taught it. Files go first, so that a call that was interrupted can
-    be made again; `store.close` makes a new copy.
+    What everybody taught in the games that the player played is worked out anew from the traces
+    that are left. What sleep has taught an agent cannot be told apart by player: it goes whole, the
+    scenes that it describes with it, and later sleeps teach it again from the memory that is left.
+    What cannot be undone: where a game against the player showed that what was remembered of
+    others was wrong, their traces were corrected, and stay so, without a word of who taught it.
+    Files go first, so that a call that was interrupted can be made again; `store.close` makes a new
+    copy.
 
     Raises:
         ValueError: if the player is unknown, or it cannot be written; an unknown player changes
@@ -53,11 +53,11 @@ def erase(store: Store, player: str) -> Erased:
         raise ValueError(f"the memory knows nobody called {player!r}; it knows {_names(store)}")
     learned, copies = store.remove_learned(), store.remove_copies()
     with store.transaction("forgetting") as cursor:
-        situations = set(_situations(cursor, player))
+        played = _games(cursor, player)
         counts = [_delete(cursor, table, player) for table in ("traces", "strategies", "answers")]
         games = _delete(cursor, "games", player)
-        shared = _relearn(cursor, situations)
-        drop_unused(cursor)
+        shared = _relearn(cursor, played)
+        cursor.execute("DELETE FROM scenes")
     store.rewrite()
     return Erased(games, counts[0], counts[1], counts[2] + shared, copies, learned)
 
@@ -74,12 +74,12 @@ def _names(store: Store) -> str:
     return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
-def _situations(cursor: sqlite3.Cursor, player: str) -> list[Situation]:
+def _games(cursor: sqlite3.Cursor, player: str) -> set[str]:
     query = (
-        "SELECT DISTINCT g.game, t.code, t.action FROM traces t JOIN games g ON g.id = t.game_id "
-        "WHERE g.opponent = ?"
+        "SELECT game FROM games WHERE opponent = ? UNION "
+        "SELECT game FROM strategies WHERE opponent = ?"
     )
-    return cursor.execute(query, (player,)).fetchall()
+    return {game for (game,) in cursor.execute(query, (player, player))}
 
 
 def _delete(cursor: sqlite3.Cursor, table: str, player: str) -> int:
@@ -89,22 +89,27 @@ def _delete(cursor: sqlite3.Cursor, table: str, player: str) -> int:
     return cursor.execute(f"DELETE FROM {table} WHERE {where}", (player,)).rowcount
 
 
-def _relearn(cursor: sqlite3.Cursor, situations: set[Situation]) -> int:
-    """What everybody taught about some decisions, without the player; returns how many are gone."""
+def _relearn(cursor: sqlite3.Cursor, games: set[str]) -> int:
+    """What everybody taught, without the player; returns of how many decisions nothing is left.
+
+    The player's own traces may have left long ago: all decisions of these games are worked out
+    anew, in the order in which they were learned, games forwards and their decisions backwards.
+    """
     query = (
         "SELECT g.game, t.code, t.action, t.returns FROM traces t "
-        "JOIN games g ON g.id = t.game_id ORDER BY t.id"
+        "JOIN games g ON g.id = t.game_id ORDER BY t.game_id, t.ply DESC"
     )
-    answers: dict[Situation, Answer] = {}
-    for *situation, returns in cursor.execute(query):
-        place = tuple(situation)
-        if place in situations:
+    answers: dict[Decision, Answer] = {}
+    for game, code, action, returns in cursor.execute(query):
+        if game in games:
+            place = (game, code, action)
             answers[place] = blend(answers.get(place), returns, SHARED_RATE)
-    gone = [(game, EVERYONE, *decision) for game, *decision in situations - answers.keys()]
+    query = "SELECT game, code, action FROM answers WHERE opponent = ?"
+    before = {place for place in cursor.execute(query, (EVERYONE,)) if place[0] in games}
     cursor.executemany(
-        "DELETE FROM answers WHERE game = ? AND opponent = ? AND code = ? AND action = ?", gone
+        "DELETE FROM answers WHERE game = ? AND opponent = ?", [(g, EVERYONE) for g in games]
     )
     for (game, code, action), answer in answers.items():
         row = sealed((game, EVERYONE, code, action, answer.value, answer.count))
-        cursor.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks(row)})", row)
-    return len(gone)
+        cursor.execute(f"INSERT INTO answers VALUES ({marks(row)})", row)
+    return len(before - answers.keys())

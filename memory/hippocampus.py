@@ -285,10 +285,11 @@ class Hippocampus:
             self.credit_config,
         )
         taught: dict[tuple[str, int, int], Answer] = {}
-        for trace, answer in zip(episode.traces, answers, strict=True):
+        for trace, answer in reversed([*zip(episode.traces, answers, strict=True)]):
             taught[episode.opponent, trace.code, trace.action] = answer
-            shared = self.answers(episode.game, EVERYONE, trace.code).get(trace.action)
-            taught[EVERYONE, trace.code, trace.action] = blend(shared, trace.returns, SHARED_RATE)
+            place = (EVERYONE, trace.code, trace.action)
+            known = self.answers(episode.game, EVERYONE, trace.code).get(trace.action)
+            taught[place] = blend(taught.get(place, known), trace.returns, SHARED_RATE)
         return taught
 
     def _believe(self, game: str, taught: dict[tuple[str, int, int], Answer]) -> None:
@@ -429,7 +430,7 @@ class Hippocampus:
         believed = {code: dict(answers) for code, answers in beliefs.items()}
         for episode in episodes:
             answers = reverse_replay(episode, lambda t: beliefs[t.code], self.credit_config)
-            for trace, answer in zip(episode.traces, answers, strict=True):
+            for trace, answer in reversed([*zip(episode.traces, answers, strict=True)]):
                 beliefs[trace.code][trace.action] = answer
         after, moved = agreement(episodes, beliefs), farthest(believed, beliefs)
         return Rehearsal(len(episodes), beliefs, before, after, moved)

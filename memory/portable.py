@@ -108,7 +108,8 @@ def merge(store: Store, source: sqlite3.Connection) -> Merged:
     """Take up what `opened` opened, in one transaction.
 
     Traces keep their age, counted in sleeps. Where both memories hold a belief or a strategy, the
-    one that rests on more observations stays.
+    one that rests on more observations stays. Scenes stay behind, as does the dictionary without
+    which they say nothing.
 
     Raises:
         ValueError: if keys or policies have another width, frames another shape, or the disk is
@@ -154,8 +155,6 @@ class _Merger:
         self._take_answers()
         strategies = self._take_strategies()
         self._take_revisions(new)
-        for row in self.source.execute("SELECT * FROM scenes"):
-            self._insert("scenes", row[:-1], "OR IGNORE")
         return Merged(len(self.games), len(new), strategies, len(self.known))
 
     def _insert(self, table: str, values: tuple[Any, ...], or_what: str = "") -> None:

@@ -79,6 +79,17 @@ class Scenes:
             drop_unused(cursor)
         self._index, self._bits = None, {}
 
+    def clear(self) -> None:
+        """Forget all: the dictionary that described them is gone.
+
+        Raises:
+            ValueError: if it cannot be written; nothing has changed then.
+        """
+        if self._database.connection.execute("SELECT EXISTS (SELECT 1 FROM scenes)").fetchone()[0]:
+            with self._database.transaction("forgetting") as cursor:
+                cursor.execute("DELETE FROM scenes")
+        self._index, self._bits = None, {}
+
     def _loaded(self) -> faiss.IndexBinaryIDMap2:
         if self._index is None:
             self._bits = self._read()

@@ -124,3 +124,23 @@ def test_the_agent_names_attributes_and_files_strategies_under_them(tmp_path: Pa
     near = agent.hippocampus.book.like(strategy.attributes, 1)
     assert [(found.opponent, bits) for found, bits in near] == [("ben", 0)]
     agent.close()
+
+
+def test_scenes_are_gone_with_the_dictionary_that_described_them(tmp_path: Path) -> None:
+    agent = LifelongAgent(make_network(), tmp_path)
+    agent.describer = Describer(3, agent.encoder, tmp_path)
+    agent.describer.see(make_looks(800))
+    agent.describer.sleep()
+    agent.hippocampus.book.note_scenes({7: bytes(16)})
+    path = agent.describer.path
+    agent.close()
+    agent = LifelongAgent(make_network(), tmp_path)
+    assert agent.hippocampus.book.scenes.attributes(7) == bytes(16)
+    agent.close()
+    assert path is not None
+    path.unlink()
+    agent = LifelongAgent(make_network(), tmp_path)
+    assert agent.hippocampus.book.scenes.attributes(7) is None
+    assert agent.hippocampus.book.scenes.nearest(bytes(16), 1) == []
+    assert agent.hippocampus.store.count("scenes") == 0
+    agent.close()

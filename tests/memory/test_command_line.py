@@ -512,3 +512,48 @@ def test_frames_of_another_size_are_refused_by_import_and_named_by_verify(
     memory.remember(make_episode([1], 1), "v")  # as an older version took it in
     memory.store.close()
     assert "frames have different shapes" in complaint(capsys, "verify", "--memory", target)
+
+
+def shared_answers(folder: Path) -> dict[tuple, tuple]:
+    return {row[:4]: row[4:6] for row in contents(folder)["answers"] if row[1] == ""}
+
+
+def test_what_a_forgotten_player_taught_is_gone_though_their_traces_have_faded(
+    tmp_path: Path,
+) -> None:
+    for name, opponents in (("both", ("ana", "ben")), ("alone", ("ben",))):
+        memory = Hippocampus.open(tmp_path / name, KEY_SIZE)
+        for opponent in opponents:
+            result = 1 if opponent == "ben" else -1
+            memory.remember(make_episode([1, 2, 1], result, opponent), "v")
+        if name == "both":
+            memory._forget(np.array([1, 2, 3]))  # ana's
+        memory.store.close()
+    assert shared_answers(tmp_path / "both") != shared_answers(tmp_path / "alone")
+    run("forget", "--memory", tmp_path / "both", "--player", "ana")
+    assert shared_answers(tmp_path / "both") == shared_answers(tmp_path / "alone")
+    assert inspect(tmp_path / "both") == []
+
+
+def test_forgetting_somebody_leaves_alone_what_was_taught_in_games_they_never_played(
+    folder: Path,
+) -> None:
+    memory = Hippocampus.open(folder, KEY_SIZE)
+    code = make_trace(1).code
+    memory.store.write_answers("tron", {("", code, 0): Answer(0.25, 7)})
+    memory.store.close()
+    run("forget", "--memory", folder, "--player", PERSON)
+    assert shared_answers(folder)["tron", "", code, 0] == (0.25, 7)
+
+
+def test_scenes_are_not_imported_without_the_dictionary_that_described_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    run("export", tmp_path / "file", "--memory", folder)
+    run("import", tmp_path / "file", "--memory", tmp_path / "new")
+    fill(tmp_path / "other", ("carl",), start=100)
+    before = contents(tmp_path / "other")["scenes"]
+    run("import", tmp_path / "file", "--memory", tmp_path / "other")
+    assert contents(folder)["scenes"] != []
+    assert contents(tmp_path / "new")["scenes"] == []
+    assert contents(tmp_path / "other")["scenes"] == before

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from memory import Hippocampus, advise, sleep
+from memory import Answer, Hippocampus, advise, sleep
+from memory.beliefs import EVERYONE
 from tests.memory.make import KEY_SIZE, make_episode, make_key
 
 
@@ -141,3 +142,18 @@ def test_a_memory_of_frames_of_another_size_is_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"frames are \(3, 16, 16\), this agent's \(3, 8, 8\): it"):
         Hippocampus.open(tmp_path, KEY_SIZE, frame_shape=(3, 8, 8))
     Hippocampus.open(tmp_path, KEY_SIZE, frame_shape=(3, 16, 16)).store.close()
+
+
+def test_a_decision_taken_twice_in_a_game_is_believed_by_both_visits(memory: Hippocampus) -> None:
+    episode = make_episode([1, 2, 1], 1)
+    code = episode.traces[0].code
+    memory.remember(episode, "v")
+    # last visit: 1; first: 0.5 * 0.98 * 0.98 + 0.5 * 0.98 * 0.98 = 0.9604
+    (own,) = memory.answers("connect", "ana", code).values()
+    assert own == Answer(pytest.approx(1 + 0.6 * (0.9604 - 1)), 2)
+    (shared,) = memory.answers("connect", EVERYONE, code).values()
+    assert shared == Answer(pytest.approx(1 + 0.5 * (0.9604 - 1)), 2)
+    # asleep: the last 0.97624 + 0.6 * (1 - 0.97624) = 0.990496; the other situation 0.49 + 0.49 *
+    # 0.990496 = 0.975343, from 0.98 to 0.977206; the first 0.4802 + 0.49 * 0.977206 = 0.959031
+    rehearsed = memory.rehearse("connect", "ana").beliefs[code][0]
+    assert rehearsed == Answer(pytest.approx(0.990496 + 0.6 * (0.959031 - 0.990496), abs=1e-6), 4)
