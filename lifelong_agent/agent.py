@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lifelong_agent.consolidation import Consolidation
-from lifelong_agent.exemplars import read_exemplars, write_exemplars
+from lifelong_agent.exemplars import FILE, read_exemplars, write_exemplars
 from lifelong_agent.keys import KEY_SIZE, KeyEncoder
 from lifelong_agent.lessons import Lessons
 from lifelong_agent.looks import Describer, tokens
@@ -45,6 +45,7 @@ from memory import (
     take,
 )  # fmt: skip
 from memory.inspection import LONGEST_NAME
+from memory.rows import MOST_ACTIONS
 from memory.traces import Floats
 
 
@@ -60,17 +61,24 @@ class LifelongAgent:
         exemplars: situations of its training that sleep rehearses, if there are any.
 
     Raises:
-        ValueError: if the memory is damaged, in use, newer, unwritable, or another agent's.
+        ValueError: for more than 63 actions, or if the memory is damaged, in use, newer,
+            unwritable, or another agent's.
     """
 
     def __init__(
         self,
         network: DualStreamNetwork,
-        memory: Path | None = None,
+        memory: Path | str | None = None,
         keys: KeyEncoder | None = None,
         trained_games: tuple[str, ...] = (),
         exemplars: Lessons | None = None,
     ) -> None:
+        if network.config.num_actions > MOST_ACTIONS:
+            raise ValueError(
+                f"at most {MOST_ACTIONS} actions can be remembered, not "
+                f"{network.config.num_actions}"
+            )
+        memory = None if memory is None else Path(memory)
         self.network, self.exemplars = network.eval(), exemplars
         self.trained_games = trained_games
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
@@ -99,23 +107,27 @@ class LifelongAgent:
 
     @classmethod
     def pretrained(
-        cls, memory: Path | None = None, device: torch.device | str = "cpu"
+        cls, memory: Path | str | None = None, device: torch.device | str = "cpu"
     ) -> LifelongAgent:
         """The agent that is shipped with this package."""
         return cls.load(PRETRAINED, memory, device)
 
     @classmethod
     def load(
-        cls, directory: Path, memory: Path | None = None, device: torch.device | str = "cpu"
+        cls,
+        directory: Path | str,
+        memory: Path | str | None = None,
+        device: torch.device | str = "cpu",
     ) -> LifelongAgent:
         """Read what `save` or a training run wrote.
 
         Raises:
             ValueError: in one line, for anything that is missing or damaged.
         """
+        directory = Path(directory)
         network, tensors = load_network_and_keys(directory, device)
         keys = _keys(tensors, network, directory / "network.safetensors")
-        exemplars = read_exemplars(directory, network)
+        exemplars = read_exemplars(directory, network, _version(network, keys))
         return cls(network, memory, keys, trained_games(directory), exemplars)
 
     def save(self, directory: Path | str) -> None:
@@ -126,9 +138,11 @@ class LifelongAgent:
         directory = Path(directory)
         games = list(self.trained_games)
         save_network(directory, self.network, self.keys.tensors(), games=games)
-        if self.exemplars is not None:
-            known = self.exemplars
-            write_exemplars(directory, known.readings, known.states, known.legal_actions)
+        if self.exemplars is None:
+            (directory / FILE).unlink(missing_ok=True)  # another network's
+            return
+        known = self.exemplars
+        write_exemplars(directory, known.readings, known.states, known.legal_actions, self.encoder)
 
     @torch.no_grad()
     def _keys_of(self, pixels: npt.NDArray[np.uint8]) -> Floats:
@@ -143,10 +157,11 @@ class LifelongAgent:
         Raises:
             ValueError: for an empty name, or one that is too long.
         """
-        if not opponent.strip():
-            raise ValueError("an opponent needs a name")
-        if len(opponent) > LONGEST_NAME:
-            raise ValueError(f"a name has at most {LONGEST_NAME} letters, not {len(opponent)}")
+        for who, name in (("a game", game), ("an opponent", opponent)):
+            if not name.strip():
+                raise ValueError(f"{who} needs a name")
+            if len(name) > LONGEST_NAME:
+                raise ValueError(f"a name has at most {LONGEST_NAME} letters, not {len(name)}")
         if self.episode is not None:
             self.describer.forget(len(self.episode.traces))
         self.episode, self._scenes = Episode(game, opponent), {}
@@ -335,7 +350,7 @@ class LifelongAgent:
         return Record(len(results), wins, len(results) - wins - losses, losses)
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Let go of the memory; once more does nothing."""
         self.hippocampus.store.close()
 
 

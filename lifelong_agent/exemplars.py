@@ -7,6 +7,7 @@ What is right there the network says itself.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -22,7 +23,11 @@ LEAST, MOST_EXEMPLARS = 2, 2048  # half of them are taught, half asked
 
 
 def write_exemplars(
-    directory: Path, readings: Tensor, states: Tensor, legal_actions: Tensor
+    directory: Path,
+    readings: Tensor,
+    states: Tensor,
+    legal_actions: Tensor,
+    encoder: str | None = None,
 ) -> None:
     """Keep N situations beside a network, the numbers in half precision.
 
@@ -31,6 +36,7 @@ def write_exemplars(
         readings: (N, D), what its eyes made of the frames.
         states: (N, S), its recurrent states before the decisions.
         legal_actions: (N, A) bool.
+        encoder: version of its eyes, noted so that others do not believe them.
 
     Raises:
         ValueError: if they cannot be written.
@@ -39,20 +45,30 @@ def write_exemplars(
         "readings": readings.half(), "states": states.half(), "legal_actions": legal_actions,
     }  # fmt: skip
     write_sealed(directory / FILE, {k: t.cpu().contiguous() for k, t in tensors.items()},
-                 {"format": FORMAT})  # fmt: skip
+                 {"format": FORMAT} | ({"encoder": encoder} if encoder else {}))  # fmt: skip
 
 
 @torch.no_grad()
-def read_exemplars(directory: Path, network: DualStreamNetwork) -> Lessons | None:
+def read_exemplars(
+    directory: Path, network: DualStreamNetwork, encoder: str | None = None
+) -> Lessons | None:
     """What lies beside a network, with its answers; None if there is nothing.
 
+    Args:
+        directory: of the network.
+        network: whose they are to be.
+        encoder: version of its eyes; what is noted to be of others is left alone, with a warning.
+
     Raises:
-        ValueError: in one line, if the file is damaged or another network's.
+        ValueError: in one line, if the file is damaged or of a network of other sizes.
     """
     path = directory / FILE
     if not path.exists():
         return None
-    _, tensors = read_sealed(path, FORMAT)
+    notes, tensors = read_sealed(path, FORMAT)
+    if encoder is not None and notes.get("encoder", encoder) != encoder:
+        warnings.warn(f"{path} belongs to other eyes: it is not rehearsed", stacklevel=3)
+        return None
     config = network.config
     widths = {
         "readings": config.eyes.reading,

@@ -236,12 +236,12 @@ class Database:
             raise ValueError(f"{self.directory} could not be written anew: {error}") from None
 
     def close(self) -> None:
-        """Fold the log into the file, keep a good copy, let others in.
+        """Fold the log into the file, keep a good copy, let others in; once more does nothing.
 
         Raises:
             ValueError: if the copy could not be renewed; all that was stored is safe then too.
         """
-        if self.directory is None:
+        if self.directory is None or not self._lock.is_locked:
             self.connection.close()
             return
         try:

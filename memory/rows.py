@@ -21,6 +21,8 @@ READ = (
     "code, key, frame, state, fixations, action, legal_actions, policy, value, returns, recalls, "
     "stability, refreshed"
 )  # the columns that `trace_of` reads
+MOST_ACTIONS = 63
+"""Bits of a number in SQLite, but for the sign."""
 NO_FRAME = np.zeros((0, 0, 0), np.uint8)
 
 

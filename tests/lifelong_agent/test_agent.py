@@ -184,6 +184,10 @@ def test_what_does_not_fit_is_refused_in_words(network: DualStreamNetwork) -> No
         agent.begin_game("connect", " ")
     with pytest.raises(ValueError, match="at most 1000 letters, not 1001"):
         agent.begin_game("connect", "a" * 1001)  # which `verify` and `import` would refuse
+    with pytest.raises(ValueError, match="a game needs a name"):
+        agent.begin_game("", "ana")
+    with pytest.raises(ValueError, match="at most 1000 letters, not 1001"):
+        agent.begin_game("a" * 1001, "ana")
     agent.begin_game("connect", "ana")
     with pytest.raises(ValueError, match="uint8 frame"):
         agent.act(obs | {"observation": obs["observation"][:, :32]})
@@ -274,3 +278,43 @@ def test_a_memory_of_frames_of_another_size_is_refused_in_one_line(
     agent.close()
     with pytest.raises(ValueError, match=r"frames are \(3, 32, 32\), this agent's \(3, 64, 64\)"):
         LifelongAgent(network, tmp_path)
+
+
+@pytest.mark.parametrize("actions", [63, 64])
+def test_more_actions_than_can_be_remembered_are_refused_before_the_game(
+    actions: int, tmp_path: Path
+) -> None:
+    network = DualStreamNetwork(NetworkConfig(num_actions=actions))
+    if actions == 64:
+        with pytest.raises(ValueError, match="at most 63 actions can be remembered, not 64"):
+            LifelongAgent(network, tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+        return
+    agent = LifelongAgent(network)
+    agent.begin_game("many", "ana")
+    frame, mask = np.zeros((3, 64, 64), np.uint8), np.ones(actions, bool)
+    agent.act({"observation": frame, "action_mask": mask})
+    agent.end_game(1)
+    ((trace,),) = (e.traces for e in agent.hippocampus.store.read_episodes("many", "ana"))
+    assert trace.legal_actions.all()
+    assert len(trace.legal_actions) == actions
+
+
+def test_folders_may_be_named_by_text_and_closed_twice(
+    network: DualStreamNetwork, tmp_path: Path
+) -> None:
+    LifelongAgent(network).save(str(tmp_path / "agent"))
+    agent = LifelongAgent.load(str(tmp_path / "agent"), str(tmp_path / "memory"))
+    game = envs.make("connect")
+    agent.begin_game("connect", "ana")
+    agent.act(observation(game, fresh(game)))
+    agent.end_game(1)
+    agent.sleep(0.1)
+    agent.close()
+    agent.close()
+    agent = LifelongAgent(network, str(tmp_path / "memory"))
+    assert agent.record("ana").wins == 1
+    agent.close()
+    LifelongAgent.pretrained(str(tmp_path / "other")).close()
+    with pytest.raises(ValueError, match="no agent at"):
+        LifelongAgent.load("nowhere")

@@ -70,3 +70,25 @@ def test_an_agent_takes_them_along(folder, tmp_path, network):
 
 def test_the_shipped_network_has_some():
     assert len(LifelongAgent.pretrained().exemplars) >= 1000
+
+
+def test_an_agent_without_any_leaves_none_of_another_network_behind(folder, network):
+    LifelongAgent(network).save(folder)
+    assert not (folder / FILE).exists()
+    assert LifelongAgent.load(folder).exemplars is None
+
+
+def test_those_of_other_eyes_are_not_rehearsed_and_older_files_say_nothing_of_eyes(
+    folder, tmp_path, network
+):
+    own, copy = LifelongAgent(network, exemplars=read_exemplars(folder, network)), tmp_path / "copy"
+    own.save(copy)
+    assert len(LifelongAgent.load(copy).exemplars) == ROWS
+    noted = (copy / FILE).read_bytes()
+    torch.manual_seed(1)
+    LifelongAgent(DualStreamNetwork(SMALL)).save(copy)
+    (copy / FILE).write_bytes(noted)
+    with pytest.warns(UserWarning, match=r"exemplars\.safetensors belongs to other eyes"):
+        assert LifelongAgent.load(copy).exemplars is None
+    (copy / FILE).write_bytes((folder / FILE).read_bytes())
+    assert len(LifelongAgent.load(copy).exemplars) == ROWS
