@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -251,14 +252,19 @@ def _checked_modifiers(game: Game[S], names: list[str]) -> frozenset[str]:
 
 
 def _checked_action_repeat(game: Game[S], action_repeat: int) -> int:
-    if not isinstance(action_repeat, int) or isinstance(action_repeat, bool) or action_repeat < 1:
+    if not _is_whole(action_repeat) or action_repeat < 1:
         raise ValueError(f"action_repeat must be a whole number from 1 on, not {action_repeat!r}")
     if action_repeat > 1 and not game.simultaneous:
         raise ValueError(f"no action is repeated in {game.name}, where players take turns")
-    return action_repeat
+    return int(action_repeat)
 
 
 def check_num_games(num_games: int) -> None:
     """Raise `ValueError` unless `num_games` is a positive whole number."""
-    if not isinstance(num_games, int) or isinstance(num_games, bool) or num_games < 1:
+    if not _is_whole(num_games) or num_games < 1:
         raise ValueError(f"the number of games must be a whole number of at least 1: {num_games}")
+
+
+def _is_whole(number: object) -> bool:
+    """Python's and NumPy's integers, but no truth values."""
+    return isinstance(number, Integral) and not isinstance(number, bool)

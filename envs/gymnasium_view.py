@@ -98,7 +98,7 @@ class SeatEnv(gymnasium.Env[Frames, np.int64]):
         self.observation_space = frame_space()
         self.action_space = action_space()
         self.render_mode = render_mode
-        pace = frames_per_s(self.sparring.game.ticks_per_s)
+        pace = frames_per_s(self.sparring.game.ticks_per_s, self.sparring.game.action_repeat)
         self.metadata = {**self.metadata, "render_fps": pace}
         self._display = Display(self.sparring.game.variant, pace)
 
@@ -206,7 +206,7 @@ class SeatVectorEnv(VectorEnv[Frames, npt.NDArray[np.int64], npt.NDArray[Any]]):
         check_render_mode(render_mode, self.RENDER_MODES)
         variant = variant_of(game, modifiers)
         self.sparring = Sparring(variant, num_envs, opponent, seat, device, action_repeat)
-        self.num_envs = num_envs
+        self.num_envs = num_envs = len(self.sparring.seat)  # Python's integer
         self.single_observation_space, self.single_action_space = frame_space(), action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -214,7 +214,9 @@ class SeatVectorEnv(VectorEnv[Frames, npt.NDArray[np.int64], npt.NDArray[Any]]):
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {
             "render_modes": list(self.RENDER_MODES),
-            "render_fps": frames_per_s(self.sparring.game.ticks_per_s),
+            "render_fps": frames_per_s(
+                self.sparring.game.ticks_per_s, self.sparring.game.action_repeat
+            ),
             "autoreset_mode": self.autoreset_mode,
         }
 

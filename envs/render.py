@@ -22,9 +22,9 @@ def enlarge(frame: Picture) -> Picture:
     return np.ascontiguousarray(frame.transpose(1, 2, 0).repeat(SCALE, 0).repeat(SCALE, 1))
 
 
-def frames_per_s(ticks_per_s: float) -> int:
-    """How fast a game is shown."""
-    return int(ticks_per_s) or MOVES_PER_S
+def frames_per_s(ticks_per_s: float, action_repeat: int = 1) -> float:
+    """How fast a game is shown: a picture for each step, of `action_repeat` ticks."""
+    return ticks_per_s / action_repeat or MOVES_PER_S
 
 
 def check_render_mode(mode: str | None, allowed: tuple[str, ...] = RENDER_MODES) -> None:
@@ -37,7 +37,7 @@ def check_render_mode(mode: str | None, allowed: tuple[str, ...] = RENDER_MODES)
 class Display:
     """A pygame window, opened with the first picture, that keeps the pace of the game."""
 
-    def __init__(self, title: str, frames_per_s: int) -> None:
+    def __init__(self, title: str, frames_per_s: float) -> None:
         self.title, self.frames_per_s = title, frames_per_s
         self._window: Any = None
         self._clock: Any = None

@@ -58,11 +58,12 @@ class GameVecEnv(VecEnv):
     ) -> None:
         check_render_mode(render_mode, ("rgb_array",))
         self.sparring = Sparring(variant, num_envs, opponent, seat, device, action_repeat)
+        num_envs = len(self.sparring.seat)  # Python's integer
         self._entropy = np.random.default_rng()
         self._rows = [_Row(self.sparring, row, render_mode) for row in range(num_envs)]
         self._actions = torch.zeros(num_envs, dtype=torch.int64)
         super().__init__(num_envs, frame_space(), action_space())
-        pace = frames_per_s(self.sparring.game.ticks_per_s)
+        pace = frames_per_s(self.sparring.game.ticks_per_s, self.sparring.game.action_repeat)
         self.metadata["render_fps"] = pace  # type: ignore[assignment]  # as VecVideoRecorder reads it
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:

@@ -496,3 +496,27 @@ def test_a_window_opens_with_the_game_and_can_be_closed_twice():
     assert env.render() is None
     env.close()
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("game", "repeat", "pace"), [("Tron", 4, 2.5), ("Volley", 4, 7.5), ("Volley", 60, 0.5)]
+)
+def test_a_picture_for_each_step_is_shown_at_the_pace_of_the_game(game, repeat, pace):
+    alone = gymnasium.make(f"lifelong/{game}-v0", action_repeat=repeat)
+    assert alone.metadata["render_fps"] == pace
+    assert alone.unwrapped._display.frames_per_s == pace
+    many = gymnasium.make_vec(f"lifelong/{game}-v0", num_envs=2, action_repeat=repeat)
+    assert many.metadata["render_fps"] == pace
+
+
+def test_integers_of_numpy_are_integers():
+    many = SeatVectorEnv(np.int64(2), "volley", action_repeat=np.int32(3))
+    many.reset(seed=0)
+    many.step(np.zeros(2, np.int64))
+    assert many.sparring.state.ticks.tolist() == [3, 3]
+    assert type(many.num_envs) is int
+    for wrong in (np.float64(2), np.True_, np.int64(0)):
+        with pytest.raises(ValueError, match="number of games must be a whole number"):
+            SeatVectorEnv(wrong, "tron")
+        with pytest.raises(ValueError, match="action_repeat must be a whole number"):
+            SeatEnv("tron", action_repeat=wrong)

@@ -233,3 +233,12 @@ def test_maskable_ppo_learns_to_beat_random_at_connect():
     assert watch.illegal == 0
     assert abs(score[:500].mean() - 0.5) < 0.1
     assert score[-500:].mean() > 0.75
+
+
+def test_integers_of_numpy_are_integers_and_a_step_is_a_picture():
+    many = GameVecEnv("volley", num_envs=np.int64(4), action_repeat=np.int64(2))
+    many.reset()
+    many.step(np.zeros(4, np.int64))
+    assert many.sparring.state.ticks.tolist() == [2] * 4
+    assert type(many.num_envs) is int
+    assert many.metadata["render_fps"] == 15
