@@ -110,12 +110,6 @@ def legal_of(state: State, seat: Tensor) -> Tensor:
     return state.legal_actions.gather(1, places)[:, 0]
 
 
-def to_device(state: S, device: torch.device | str) -> S:
-    """The same state on another device."""
-    moved = {f.name: getattr(state, f.name).to(device) for f in dataclasses.fields(state)}
-    return type(state)(**moved)
-
-
 class Game(ABC, Generic[S]):
     """One game in one variant, on one device.
 

@@ -135,20 +135,6 @@ class AttributeDictionary:
         parts, heard = self._parts(tokens)
         return np.where(heard, self._residuals(parts)[0], -1)
 
-    def novelty(self, tokens: Floats) -> Floats:
-        """How strange the strangest part of each token is: (N,), above 1 never seen.
-
-        The part's 1 - cosine to the nearest key, divided by the group's limit; infinite before
-        the warm-up is over, 0 where no group says anything.
-        """
-        self._check(tokens)
-        if self.axes is None:
-            return np.full(len(tokens), np.inf, np.float32)
-        parts, heard = self._parts(tokens)
-        strangeness = np.where(heard, self._residuals(parts)[1] / self.limits, 0)
-        strangest: Floats = strangeness.max(1).astype(np.float32)
-        return strangest
-
     def bits(self, codes: Integers) -> Bits:
         """The set of all codes in (..., G) as G * K bits: (G * K / 8,) uint8."""
         flags = np.zeros((self.config.groups, self.config.codes), np.uint8)

@@ -22,7 +22,7 @@ from memory.pixels import HEAD, shape_of
 from memory.reconsolidation import Reconsolidation
 from memory.rows import READ, game_uid, marks, recalled_row, sealed, trace_of, trace_row
 from memory.schema import TABLES
-from memory.traces import Episode, Floats, Trace
+from memory.traces import Episode, Floats
 
 MAX_EVIDENCE = 32
 Belief = tuple[str, int, int]  # opponent, code, action
@@ -248,17 +248,6 @@ class Store(Database):
         """(game, opponent, code, action, value, count) of everything that is believed."""
         query = "SELECT game, opponent, code, action, value, count FROM answers"
         return self.connection.execute(query)
-
-    def read_traces(self, ids: Iterable[int]) -> dict[int, tuple[str, Trace]]:
-        """Traces by id, each with its opponent; unknown ids are left out."""
-        wanted = list(ids)
-        columns = ", ".join(f"t.{name}" for name in READ.split(", "))
-        query = (
-            f"SELECT t.id, g.opponent, {columns} FROM traces t "
-            f"JOIN games g ON g.id = t.game_id WHERE t.id IN ({', '.join('?' * len(wanted))})"
-        )
-        rows = self.connection.execute(query, wanted)
-        return {row[0]: (row[1], trace_of(row[2:])) for row in rows}
 
     def whole_games(self, game: str, opponent: str) -> dict[int, float]:
         """Results by id of the games with somebody of which nothing was forgotten, oldest first."""

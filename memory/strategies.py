@@ -212,24 +212,8 @@ class StrategyBook:
         return [strategy for strategy in found if strategy.verdict != "undetermined"]
 
     def note_scenes(self, attributes: Mapping[int, bytes]) -> None:
-        """Keep the attributes of situations, by fingerprint, so that `like` finds them."""
+        """Keep the attributes of situations, by fingerprint, so that those alike are found."""
         self.scenes.note(attributes)
-
-    def like(self, attributes: bytes, k: int) -> list[tuple[Strategy, int]]:
-        """Strategies of the k most similar scenes, in whatever variant, and how many bits differ.
-
-        Args:
-            attributes: 16 bytes of `AttributeDictionary.bits`.
-            k: scenes wanted, at least 1.
-
-        Returns:
-            Nearest first; in one scene the strongest first.
-        """
-        distance = dict(self.scenes.nearest(attributes, k))
-        marks = ", ".join("?" * len(distance))
-        found = self._select(f"s.code IN ({marks})", distance)
-        ranked = sorted(found, key=lambda s: (distance[s.code], -abs(s.mean_advantage)))
-        return [(strategy, distance[strategy.code]) for strategy in ranked]
 
     def _select(self, where: str, values: Iterable[Any]) -> list[Strategy]:
         query = (

@@ -174,3 +174,9 @@ def constellations(name):
     game, _, tail = name.partition(":")
     has = {modifier: modifier in tail.split("+") for modifier in envs.GAMES[game].MODIFIERS}
     return frozenset(itertools.combinations(sorted(has.items()), 3))
+
+
+def to_device(state, device):
+    """The same state on another device."""
+    moved = {f.name: getattr(state, f.name).to(device) for f in dataclasses.fields(state)}
+    return type(state)(**moved)

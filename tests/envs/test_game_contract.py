@@ -15,7 +15,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import envs
-from envs.core import to_device
 from tests.envs.recordings import (
     assert_same,
     chance_free,
@@ -28,6 +27,7 @@ from tests.envs.recordings import (
     seeded,
     spread,
     swapped,
+    to_device,
 )
 
 NUM_FAST = 22

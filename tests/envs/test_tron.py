@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import envs
 import envs.tron
 import tests.oracles.tron
-from envs.core import to_device
 from envs.tron import MAX_TICKS, TAIL, Tron
 from envs.tron_screen import Kind, bits, pack
 from envs.tron_tables import NUM_ROCK_GROUPS, SCENE_TICKS
+from tests.envs.recordings import to_device
 from tests.oracles.tron import MOVES, SIZE, Arena, turned
 
 WORDS = {

@@ -121,8 +121,8 @@ def test_the_agent_names_attributes_and_files_strategies_under_them(tmp_path: Pa
     assert decision.attributes
     strategy = agent.end_game(-1).undetermined[0]
     assert strategy.attributes == agent.describer.see(agent.describer._unlearned[-1])[1]
-    near = agent.hippocampus.book.like(strategy.attributes, 1)
-    assert [(found.opponent, bits) for found, bits in near] == [("ben", 0)]
+    near = agent.hippocampus.book.scenes.nearest(strategy.attributes, 1)
+    assert near == [(strategy.code, 0)]
     agent.close()
 
 

@@ -18,7 +18,6 @@ from lifelong_agent.weights import (
     save_network,
     write_atomically,
     write_pair,
-    write_tensors,
 )
 
 TINY = NetworkConfig(
@@ -275,7 +274,7 @@ def test_tensors_of_every_kind_come_back(tmp_path):
         "d": torch.randint(0, 256, (7,), dtype=torch.uint8),
         "e": torch.tensor(2.5),
     }
-    write_tensors(tmp_path / "x.safetensors", tensors)
+    write_pair(tmp_path, "x", tensors, {})
     again = read_tensors(tmp_path / "x.safetensors")
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[k], tensors[k]) for k in tensors)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from memory import Episode, Trace, fingerprint
+from memory import Episode, Store, Trace, fingerprint
+from memory.rows import trace_of
 
 KEY_SIZE = 8
 NUM_ACTIONS = 4
@@ -43,3 +46,8 @@ def make_episode(
     actions = actions or [0] * len(situations)
     traces = [make_trace(s, a) for s, a in zip(situations, actions, strict=True)]
     return Episode("connect", opponent, result, traces)
+
+
+def read_traces(store: Store, ids: Iterable[int]) -> dict[int, Trace]:
+    """Traces by id; unknown ids are left out."""
+    return {row[0]: trace_of(row[3:16]) for row in store.read_rows(list(ids))}

@@ -13,7 +13,7 @@ from memory.forgetting import (
     weakest,
 )
 from memory.scenes import Scenes
-from tests.memory.make import KEY_SIZE, make_episode, make_key, make_trace
+from tests.memory.make import KEY_SIZE, make_episode, make_key, make_trace, read_traces
 
 SMALL = ForgettingConfig(capacity_traces=20, slack=0.1)
 
@@ -83,7 +83,7 @@ def test_a_trace_that_was_recalled_outlives_its_equals() -> None:
     ids, _ = memory.store.read_keys()
     assert 2 in ids
     assert not {1, 3} & set(ids)
-    assert memory.store.read_traces([2])[2][1].recalls == 6
+    assert read_traces(memory.store, [2])[2].recalls == 6
     memory.store.check()
 
 

@@ -4,7 +4,7 @@ import pytest
 from memory import Hippocampus, Recalled, Trace
 from memory.forgetting import ForgettingConfig
 from memory.reconsolidation import Judgement, ReconsolidationConfig, judge, revise
-from tests.memory.make import KEY_SIZE, make_episode, make_key, make_trace
+from tests.memory.make import KEY_SIZE, make_episode, make_key, make_trace, read_traces
 
 CONFIG = ReconsolidationConfig(aloud=0.5, tolerance=0.5, rate=0.1, most=0.2)
 
@@ -62,7 +62,7 @@ def test_a_warning_that_was_heeded_lasts_longer_than_its_equal() -> None:
     memory.remember(make_episode([1, 2], -1, actions=[3, 3]), "v")
     memory.fade()
     play(memory, 2, action=0, result=1)
-    traces = {i: trace for i, (_, trace) in memory.store.read_traces([1, 2]).items()}
+    traces = read_traces(memory.store, [1, 2])
     assert (traces[1].recalls, traces[2].recalls) == (0, 1)
     assert (traces[1].refreshed, traces[2].refreshed) == (0, 1)
     assert traces[2].stability > 3 > traces[1].stability - 1
@@ -73,7 +73,7 @@ def test_a_recall_that_surprised_moves_the_trace_and_is_noted() -> None:
     memory = Hippocampus.open(None, KEY_SIZE)
     play(memory, 1, 0, result=1)
     play(memory, 1, 0, result=-1)
-    assert memory.store.read_traces([1])[1][1].returns == pytest.approx(0.8)
+    assert read_traces(memory.store, [1])[1].returns == pytest.approx(0.8)
     for _ in range(3):  # each game recalls the newest trace
         play(memory, 1, 0, result=1)
     row = memory.store.connection.execute(
@@ -92,7 +92,7 @@ def test_the_cap_holds_until_the_next_sleep_and_over_a_restart(tmp_path) -> None
         episode = make_episode([2], -1)
         episode.traces[0].recalled = (wrong,)
         memory.remember(episode, "v")
-        return memory.store.read_traces([1])[1][1].returns
+        return read_traces(memory.store, [1])[1].returns
 
     assert surprise(memory) == pytest.approx(0.8)
     memory.store.close()

@@ -9,7 +9,7 @@ import pytest
 
 from memory import Answer, MemoryBusyError, MemoryDamagedError, Store
 from memory.ledger import Ledger
-from tests.memory.make import make_episode
+from tests.memory.make import make_episode, read_traces
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,12 +41,11 @@ def contents(store: Store) -> list[list[tuple]]:
 def test_a_game_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     store = Store(tmp_path)
     ids = write(store, [1, 2], result=-1)
-    found = store.read_traces([*ids, 99])
+    found = read_traces(store, [*ids, 99])
+    assert store.read_opponents_by_game() == {1: ("ana", "connect")}
     store.close()
     assert list(found) == ids
-    opponent, trace = found[ids[0]]
-    original = make_episode([1, 2], -1).traces[0]
-    assert opponent == "ana"
+    trace, original = found[ids[0]], make_episode([1, 2], -1).traces[0]
     assert trace.code == original.code
     assert np.array_equal(trace.frame, original.frame)
     assert np.array_equal(trace.legal_actions, original.legal_actions)

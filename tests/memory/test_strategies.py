@@ -142,20 +142,6 @@ def test_strategies_are_kept_per_opponent() -> None:
     assert [s.count for s in book.read("connect", "ana")] == [1]
 
 
-def test_strategies_are_found_by_what_their_scene_shows_in_any_variant() -> None:
-    book = StrategyBook(Store())
-    striped, spotted = bytes([255] * 4 + [0] * 12), bytes([0] * 12 + [255] * 4)
-    note(book, make_lesson([-0.9], "horses"))
-    note(book, make_lesson([0, 0.8], "dogs"))
-    codes = [trace.code for trace in make_lesson([0, 0]).traces]
-    book.note_scenes({codes[0]: striped, codes[1]: spotted})
-    zebra = bytes([255] * 3 + [254] + [0] * 12)
-    (nearest, distance), (other, far) = book.like(zebra, 2)
-    assert (nearest.game, nearest.attributes, distance) == ("horses", striped, 1)
-    assert (other.game, other.attributes, far) == ("dogs", spotted, 31 + 32)
-    assert [s.game for s, _ in book.like(zebra, 1)] == ["horses"]
-
-
 def test_a_sentence_calls_actions_what_it_is_told() -> None:
     book = StrategyBook(Store())
     (strategy,) = note(book, make_lesson([-0.9, -0.8, 0]))

@@ -5,7 +5,7 @@ import pytest
 
 from memory import Hippocampus, Strategy
 from memory.tactics import Tactician, Tactics, TacticsConfig, bend, weigh
-from tests.memory.make import KEY_SIZE, make_episode
+from tests.memory.make import KEY_SIZE, make_episode, read_traces
 
 CONFIG = TacticsConfig()
 EVEN = np.full(4, 0.25, np.float32)
@@ -102,7 +102,7 @@ def test_what_a_sentence_says_can_be_recomputed_from_its_evidence() -> None:
     for result in (-1, -1, 0, -1):
         memory.remember(make_episode([1, 2], result, actions=[0, 2]), "v")
     for strategy in memory.book.read("connect", "ana"):
-        traces = [trace for _, trace in memory.store.read_traces(strategy.evidence).values()]
+        traces = list(read_traces(memory.store, strategy.evidence).values())
         assert strategy.count == len(traces)
         mean = sum(trace.advantage for trace in traces) / len(traces)
         assert strategy.mean_advantage == pytest.approx(mean)
