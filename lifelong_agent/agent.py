@@ -6,7 +6,6 @@ then `sleep`. It is told the observation and what is legal, never which game it 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from lifelong_agent.consolidation import Consolidation
 from lifelong_agent.exemplars import FILE, read_exemplars, write_exemplars
-from lifelong_agent.keys import KEY_SIZE, KeyEncoder
+from lifelong_agent.keys import KEY_SIZE, KeyEncoder, encoder_version
 from lifelong_agent.lessons import Lessons
 from lifelong_agent.looks import Describer, tokens
 from lifelong_agent.perception import Percept
@@ -82,7 +81,7 @@ class LifelongAgent:
         self.network, self.exemplars = network.eval(), exemplars
         self.trained_games = trained_games
         self.keys = keys or KeyEncoder.unfitted(network.config.eyes.reading)
-        self.encoder = _version(network, self.keys)
+        self.encoder = encoder_version(network.eyes, self.keys)
         encoder = Encoder(self.encoder, self._keys_of)
         self.hippocampus = Hippocampus.open(
             memory,
@@ -127,7 +126,7 @@ class LifelongAgent:
         directory = Path(directory)
         network, tensors = load_network_and_keys(directory, device)
         keys = _keys(tensors, network, directory / "network.safetensors")
-        exemplars = read_exemplars(directory, network, _version(network, keys))
+        exemplars = read_exemplars(directory, network, encoder_version(network.eyes, keys))
         return cls(network, memory, keys, trained_games(directory), exemplars)
 
     def save(self, directory: Path | str) -> None:
@@ -365,11 +364,3 @@ def _keys(tensors: dict[str, Tensor], network: DualStreamNetwork, path: Path) ->
         if not torch.isfinite(tensors[name]).all():
             raise ValueError(f"{path}: tensor keys.{name} holds NaN or infinity")
     return KeyEncoder(tensors["mean"], tensors["projection"])
-
-
-def _version(network: DualStreamNetwork, keys: KeyEncoder) -> str:
-    """A short name of the weights that make the keys."""
-    digest = hashlib.blake2b(digest_size=6)
-    for tensor in (*network.eyes.state_dict().values(), *keys.tensors().values()):
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()

@@ -27,7 +27,7 @@ def write_exemplars(
     readings: Tensor,
     states: Tensor,
     legal_actions: Tensor,
-    encoder: str | None = None,
+    encoder: str,
 ) -> None:
     """Keep N situations beside a network, the numbers in half precision.
 
@@ -36,7 +36,7 @@ def write_exemplars(
         readings: (N, D), what its eyes made of the frames.
         states: (N, S), its recurrent states before the decisions.
         legal_actions: (N, A) bool.
-        encoder: version of its eyes, noted so that others do not believe them.
+        encoder: version of its eyes (`encoder_version`), so that others do not believe them.
 
     Raises:
         ValueError: if they cannot be written.
@@ -45,7 +45,7 @@ def write_exemplars(
         "readings": readings.half(), "states": states.half(), "legal_actions": legal_actions,
     }  # fmt: skip
     write_sealed(directory / FILE, {k: t.cpu().contiguous() for k, t in tensors.items()},
-                 {"format": FORMAT} | ({"encoder": encoder} if encoder else {}))  # fmt: skip
+                 {"format": FORMAT, "encoder": encoder})  # fmt: skip
 
 
 @torch.no_grad()

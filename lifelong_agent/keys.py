@@ -7,10 +7,12 @@ one disc get different keys.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 LEARNED, SKETCH = 48, 16
 KEY_SIZE = LEARNED + SKETCH
@@ -87,3 +89,11 @@ def _padded(frames: Tensor) -> Tensor:
 def _fixed(shape: tuple[int, ...], seed: int) -> Tensor:
     values = np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
     return torch.from_numpy(values)
+
+
+def encoder_version(eyes: nn.Module, keys: KeyEncoder) -> str:
+    """A short name of the weights that make the keys."""
+    digest = hashlib.blake2b(digest_size=6)
+    for tensor in (*eyes.state_dict().values(), *keys.tensors().values()):
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()

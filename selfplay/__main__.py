@@ -13,7 +13,7 @@ from rich.table import Table
 
 import envs
 from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
-from lifelong_agent.keys import KeyEncoder
+from lifelong_agent.keys import KeyEncoder, encoder_version
 from lifelong_agent.weights import PRETRAINED, load_network, save_network, trained_games
 from selfplay import bench
 from selfplay.adapt_command import Adapt, Exploit
@@ -265,11 +265,12 @@ class Practise(Options):
 
         def save(positions: int) -> None:
             readings, states, legal_actions = drill.situations(MOST_EXEMPLARS)
-            keys = KeyEncoder.fit(readings.cpu()).tensors()
+            keys, average = KeyEncoder.fit(readings.cpu()), drill.average
             save_network(
-                self.out, drill.average, keys, games=practised, drilled_positions=positions
+                self.out, average, keys.tensors(), games=practised, drilled_positions=positions
             )
-            write_exemplars(self.out, readings, states, legal_actions)
+            encoder = encoder_version(average.eyes, keys)
+            write_exemplars(self.out, readings, states, legal_actions, encoder)
 
         with progress_bar("practising", int(self.minutes * 60), "s") as tell:
             positions = drill.run(self.minutes * 60, lambda done: tell(done, ""), save)

@@ -21,7 +21,7 @@ import envs
 from lifelong_agent.devices import checked_device
 from lifelong_agent.exemplars import MOST_EXEMPLARS, write_exemplars
 from lifelong_agent.experience import Rollout
-from lifelong_agent.keys import KeyEncoder
+from lifelong_agent.keys import KeyEncoder, encoder_version
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
@@ -219,10 +219,12 @@ class Trainer:
         }
         rollout = self.algorithm.rollout
         games = list(dict.fromkeys(arena.game.variant for arena in self.arenas.arenas))
-        keys = None if rollout is None else self._fit_keys(rollout).tensors()
-        save_network(self.out, self.average, keys, steps=steps, games=games)
-        if rollout is not None:
-            self._write_exemplars(rollout)
+        if rollout is None:
+            save_network(self.out, self.average, steps=steps, games=games)
+        else:
+            keys = self._fit_keys(rollout)
+            save_network(self.out, self.average, keys.tensors(), steps=steps, games=games)
+            self._write_exemplars(rollout, encoder_version(self.average.eyes, keys))
         write_pair(self.out, "run", flatten(self.state_dict()), notes)  # last: a resume trusts it
         self.saved_steps = steps
 
@@ -235,13 +237,13 @@ class Trainer:
         return KeyEncoder.fit(readings.cpu())
 
     @torch.no_grad()
-    def _write_exemplars(self, rollout: Rollout) -> None:
+    def _write_exemplars(self, rollout: Rollout, encoder: str) -> None:
         """Situations with which the last rollout began, from all games, for sleep to rehearse."""
         every = max(1, -(-self.arenas.num_rows // MOST_EXEMPLARS))
         rows = torch.arange(0, self.arenas.num_rows, every, device=rollout.seat.device)
         readings = self.average.eyes(rollout.frames[0, rows], rollout.glances[0, rows]).reading
         states = self.algorithm.start_states[rows, rollout.seat[0, rows]]
-        write_exemplars(self.out, readings, states, rollout.legal_actions[0, rows])
+        write_exemplars(self.out, readings, states, rollout.legal_actions[0, rows], encoder)
 
     def state_dict(self) -> dict[str, Any]:
         """Every tensor that the run's future depends on."""

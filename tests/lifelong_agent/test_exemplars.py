@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from lifelong_agent import DualStreamNetwork, LifelongAgent
-from lifelong_agent.exemplars import FILE, read_exemplars, write_exemplars
+from lifelong_agent.exemplars import FILE, FORMAT, read_exemplars, write_exemplars
 from lifelong_agent.lessons import answer
+from lifelong_agent.sealed import read_sealed, write_sealed
 from tests.lifelong_agent.probes import SMALL
 
 ROWS = 6
@@ -22,7 +23,7 @@ def folder(tmp_path, network):
     legal_actions = torch.ones(ROWS, SMALL.num_actions, dtype=torch.bool)
     legal_actions[:, 0] = False
     readings, states = torch.rand(ROWS, SMALL.eyes.reading), torch.rand(ROWS, network.state_size)
-    write_exemplars(tmp_path, readings, states, legal_actions)
+    write_exemplars(tmp_path, readings, states, legal_actions, "eyes")
     return tmp_path
 
 
@@ -55,7 +56,8 @@ def test_too_few_to_teach_and_to_ask_or_no_numbers_are_refused(rows, number, tmp
     """Else every examination would be NaN, and no sleep would teach anything."""
     readings = torch.full((rows, SMALL.eyes.reading), number)
     legal_actions = torch.ones(rows, SMALL.num_actions, dtype=torch.bool)
-    write_exemplars(tmp_path, readings, torch.zeros(rows, network.state_size), legal_actions)
+    states = torch.zeros(rows, network.state_size)
+    write_exemplars(tmp_path, readings, states, legal_actions, "eyes")
     with pytest.raises(ValueError, match=r"exemplars\.safetensors must hold at least 2"):
         read_exemplars(tmp_path, network)
 
@@ -90,5 +92,6 @@ def test_those_of_other_eyes_are_not_rehearsed_and_older_files_say_nothing_of_ey
     (copy / FILE).write_bytes(noted)
     with pytest.warns(UserWarning, match=r"exemplars\.safetensors belongs to other eyes"):
         assert LifelongAgent.load(copy).exemplars is None
-    (copy / FILE).write_bytes((folder / FILE).read_bytes())
+    _, tensors = read_sealed(copy / FILE, FORMAT)
+    write_sealed(copy / FILE, tensors, {"format": FORMAT})
     assert len(LifelongAgent.load(copy).exemplars) == ROWS

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import envs
-from lifelong_agent.exemplars import read_exemplars
+from lifelong_agent import LifelongAgent
 from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
@@ -387,7 +387,7 @@ def test_a_new_run_has_twelve_million_steps_unless_told_otherwise(tmp_path, monk
 
 def test_a_checkpoint_has_situations_out_of_its_last_rollout(tmp_path):
     trainer = trained(tmp_path, games=("connect", "tron"), num_games=48)
-    found = read_exemplars(tmp_path, trainer.average)
+    found = LifelongAgent.load(tmp_path).exemplars  # it believes none that belong to other eyes
     rollout = trainer.algorithm.rollout
     assert len(found) == trainer.arenas.num_rows
     assert torch.equal(found.legal_actions, rollout.legal_actions[0])
