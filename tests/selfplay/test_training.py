@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import envs
-from lifelong_agent import LifelongAgent
+from lifelong_agent.exemplars import read_exemplars
+from lifelong_agent.keys import KeyEncoder, encoder_version
 from lifelong_agent.perception import EyesConfig
 from lifelong_agent.policy import DualStreamNetwork, NetworkConfig
 from lifelong_agent.ppo import LifelongPPO, PPOConfig
 from lifelong_agent.weights import (
     load_network,
+    load_network_and_keys,
     read_json,
     read_pair,
     read_tensors,
@@ -387,7 +389,8 @@ def test_a_new_run_has_twelve_million_steps_unless_told_otherwise(tmp_path, monk
 
 def test_a_checkpoint_has_situations_out_of_its_last_rollout(tmp_path):
     trainer = trained(tmp_path, games=("connect", "tron"), num_games=48)
-    found = LifelongAgent.load(tmp_path).exemplars  # it believes none that belong to other eyes
+    network, keys = load_network_and_keys(tmp_path)
+    found = read_exemplars(tmp_path, network, encoder_version(network.eyes, KeyEncoder(**keys)))
     rollout = trainer.algorithm.rollout
     assert len(found) == trainer.arenas.num_rows
     assert torch.equal(found.legal_actions, rollout.legal_actions[0])
