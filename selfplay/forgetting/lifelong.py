@@ -33,6 +33,7 @@ from selfplay.forgetting.unrolls import (
 )
 
 LABELLED_AT_A_TIME = 64  # unrolls
+LEAST_MINIBATCH = 128  # decisions
 SHORTEST_SPAN = 1e-6  # a share of the updates: over none of them there is no average
 
 
@@ -69,8 +70,9 @@ class Lifelong(TaskPPO):
             the way, and the policy is softened; infinite for never.
         soften: what its logits are then multiplied by, so that it tries again what it was taught
             never to do. What was known comes back out of the hippocampus.
-        alert: into how many parts, of at least a row, each minibatch is then divided until the
-            segment is over: so many times as many steps, for little more time.
+        alert: how many times as many steps it then takes, until the segment is over: each minibatch
+            is divided, which takes little time, or, where its parts would hold less than 128
+            decisions, each rollout is learned from so many times.
         control: share of the rows, rounded down, in which the slow network of before goes on
             acting, as a control group. By itself 1/8 for a network that began trained, and none for
             one that began with new weights. At a segment's end the slow network has gone as far
@@ -229,8 +231,12 @@ class Lifelong(TaskPPO):
         return surprise_of(advantages, returns, torch.stack(self.variances).mean())
 
     def _minibatches(self) -> Iterator[Tensor]:
-        for rows in super()._minibatches():
-            yield from rows.tensor_split(min(self.alert, len(rows)) if self.is_alert else 1)
+        times = self.alert if self.is_alert else 1
+        decisions = self.config.num_steps * (self.n_envs // self.config.minibatches)
+        divides = decisions >= times * LEAST_MINIBATCH
+        for _ in range(1 if divides else times):
+            for rows in super()._minibatches():
+                yield from rows.tensor_split(times) if divides else [rows]
 
     @torch.no_grad()
     def _soften(self) -> None:

@@ -395,7 +395,7 @@ def test_where_next_to_nothing_is_paid_a_trifle_is_no_surprise():
 def test_only_a_bad_surprise_at_the_start_of_a_segment_wakes_the_learner(bias, is_surprised):
     """A critic that expects far more, or far less, than there ever is.
 
-    The policy is softened once, and after that each minibatch is two.
+    The policy is softened once, and after that it takes twice as many steps.
     """
     learner, again = (learner_of("lifelong(capacity=64,alert=2)") for _ in range(2))
     learner.learn(0, 1)
@@ -415,14 +415,18 @@ def test_only_a_bad_surprise_at_the_start_of_a_segment_wakes_the_learner(bias, i
     assert not again.algorithm.is_alert
 
 
-@pytest.mark.parametrize(("alert", "size"), [(1, 8), (2, 4), (3, 3), (16, 1)])
-def test_alert_means_more_and_smaller_minibatches_of_the_same_rows(alert, size):
+@pytest.mark.parametrize(
+    ("alert", "size", "passes"), [(1, 64, 1), (2, 32, 1), (3, 22, 1), (4, 16, 1), (5, 64, 5)]
+)
+def test_alert_means_smaller_minibatches_or_more_passes_where_they_are_small(alert, size, passes):
+    """64 rows of 8 decisions in a minibatch, and at least 16 rows in a part of it."""
     algorithm = learner_of(f"lifelong(capacity=64,alert={alert})").algorithm
-    algorithm.n_envs, algorithm.is_alert = 8 * TINY.minibatches, True
+    algorithm.n_envs, algorithm.is_alert = 64 * TINY.minibatches, True
     minibatches = list(algorithm._minibatches())
-    assert len(minibatches) == TINY.epochs * TINY.minibatches * min(alert, 8)
+    passes *= TINY.epochs
+    assert len(minibatches) == TINY.epochs * TINY.minibatches * alert
     assert max(map(len, minibatches)) == size
-    assert torch.cat(minibatches).bincount().tolist() == [TINY.epochs] * algorithm.n_envs
+    assert torch.cat(minibatches).bincount().tolist() == [passes] * algorithm.n_envs
 
 
 def test_a_softened_policy_is_less_sure_of_what_to_do():
